@@ -1,0 +1,2 @@
+/** The exceptions, and how their messages read. */
+package dev.panatune.error;
