@@ -1,0 +1,79 @@
+package dev.panatune.model;
+
+import dev.panatune.error.ConfigurationException;
+import dev.panatune.tensor.Tensor;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Rows of tokens, padded at the right, and the targets among them. The caller closes it.
+ *
+ * @param ids int64 [B, T]
+ * @param targetRows int64 [N]: {@code b * T + t} of each position that predicts a target
+ * @param targets int64 [N]: the token that the position should predict
+ * @param tokens the number of tokens without padding
+ * @param targetTokens N
+ */
+public record Batch(Tensor ids, Tensor targetRows, Tensor targets, int tokens, int targetTokens)
+    implements AutoCloseable {
+
+  /** The label of a token that is not a target. */
+  public static final int IGNORED = -100;
+
+  /**
+   * Lays rows out as a batch. Labels are aligned with ids, as in transformers: the position before
+   * a label predicts it, so a first token is never a target.
+   *
+   * @param ids the token ids of each row
+   * @param labels for each token its own id, or {@link #IGNORED}
+   * @param padId what rows are filled up with; any valid id
+   * @throws ConfigurationException if there is no row, no target, or a row and its labels differ in
+   *     length
+   */
+  public static Batch of(List<int[]> ids, List<int[]> labels, int padId) {
+    int width = ids.stream().mapToInt(row -> row.length).max().orElse(0);
+    if (ids.size() != labels.size() || width == 0) {
+      throw new ConfigurationException(
+          "A batch needs as many rows of labels as of ids, and a token: %d of ids, %d of labels"
+              .formatted(ids.size(), labels.size()));
+    }
+    long[] flat = new long[ids.size() * width];
+    long[] rows = new long[flat.length];
+    long[] targets = new long[flat.length];
+    int tokens = 0;
+    int count = 0;
+    for (int b = 0; b < ids.size(); b++) {
+      int[] row = ids.get(b);
+      int[] rowLabels = labels.get(b);
+      if (row.length != rowLabels.length) {
+        throw new ConfigurationException(
+            "Row %d has %d ids and %d labels".formatted(b, row.length, rowLabels.length));
+      }
+      tokens += row.length;
+      for (int t = 0; t < width; t++) {
+        flat[b * width + t] = t < row.length ? row[t] : padId;
+        if (t > 0 && t < row.length && rowLabels[t] != IGNORED) {
+          rows[count] = (long) b * width + t - 1;
+          targets[count++] = rowLabels[t];
+        }
+      }
+    }
+    if (count == 0) {
+      throw new ConfigurationException("No token of the batch is a target");
+    }
+    return new Batch(
+        Tensor.ofLongs(flat, ids.size(), width).keep(),
+        Tensor.ofLongs(Arrays.copyOf(rows, count), count).keep(),
+        Tensor.ofLongs(Arrays.copyOf(targets, count), count).keep(),
+        tokens,
+        count);
+  }
+
+  /** Frees the tensors. */
+  @Override
+  public void close() {
+    ids.close();
+    targetRows.close();
+    targets.close();
+  }
+}

@@ -1,0 +1,184 @@
+package dev.panatune.model;
+
+import dev.panatune.nn.Embedding;
+import dev.panatune.nn.KvCache;
+import dev.panatune.nn.Linear;
+import dev.panatune.nn.LinearLayer;
+import dev.panatune.nn.Module;
+import dev.panatune.nn.RotaryTables;
+import dev.panatune.tensor.DType;
+import dev.panatune.tensor.Device;
+import dev.panatune.tensor.Tensor;
+import dev.panatune.tensor.TensorScope;
+import java.util.List;
+
+/**
+ * A decoder with a language-modelling head.
+ *
+ * <p>{@link #hiddenStates}, {@link #logits} and {@link #loss} are the whole of it; {@link #embed},
+ * {@link #positions}, {@link #layer} and {@link #finalNorm} are its parts, in the order in which
+ * they run, for a caller that checkpoints activations layer by layer. Parameters are frozen until
+ * somebody makes them trainable. Rows of a batch are padded at the right: attention is causal, so a
+ * row's tokens never see its padding, and no mask is needed.
+ */
+public final class CausalLM extends Module {
+  private final ModelConfig config;
+  private final Device device;
+  private final Decoder decoder;
+  private final Slot<LinearLayer> head;
+
+  CausalLM(ModelConfig config, ParameterSource source) {
+    this.config = config;
+    device = source.device();
+    decoder = new Decoder(config, "model", source);
+    addChild("model", Decoder.class, decoder);
+    LinearLayer built =
+        config.tiedHead()
+            ? new Linear(((Embedding) decoder.embedding()).weight(), null)
+            : source.linear("lm_head", config.vocabSize(), config.hiddenSize(), false);
+    head = addChild("lm_head", LinearLayer.class, built);
+  }
+
+  /**
+   * Returns a model of random fp32 weights on the CPU; see {@link #random(ModelConfig, long,
+   * DType)}.
+   */
+  public static CausalLM random(ModelConfig config, long seed) {
+    return random(config, seed, DType.FLOAT32);
+  }
+
+  /**
+   * Returns a model of random weights on the CPU: normal with the configuration's {@code
+   * initializer_range}; norms around 1, biases around 0. The same seed gives the same weights, and
+   * the default generator stays as it was.
+   */
+  public static CausalLM random(ModelConfig config, long seed, DType dtype) {
+    try (RandomSource source = new RandomSource(config.initializerRange(), seed, dtype)) {
+      return new CausalLM(config, source);
+    }
+  }
+
+  /** Returns what the model was built from. */
+  public ModelConfig config() {
+    return config;
+  }
+
+  /** Returns the device that the model is on. */
+  public Device device() {
+    return device;
+  }
+
+  /**
+   * Runs everything below the head.
+   *
+   * @param ids int64 [B, T]
+   * @return [B, T, hidden], after the final norm
+   */
+  public Tensor hiddenStates(Tensor ids) {
+    try (TensorScope scope = TensorScope.open()) {
+      return scope.moveToOuter(finalNorm(runLayers(ids, null)));
+    }
+  }
+
+  /**
+   * Returns all logits.
+   *
+   * @param ids int64 [B, T]
+   * @return [B, T, vocabulary]
+   */
+  public Tensor logits(Tensor ids) {
+    try (TensorScope scope = TensorScope.open()) {
+      return scope.moveToOuter(head().forward(hiddenStates(ids)));
+    }
+  }
+
+  /**
+   * Runs the tokens that follow those in the cache, and adds them to it.
+   *
+   * @param ids int64 [B, T]
+   * @return the logits after the last of them, [B, vocabulary]
+   */
+  public Tensor nextLogits(Tensor ids, KvCache cache) {
+    try (TensorScope scope = TensorScope.open()) {
+      Tensor last = runLayers(ids, cache).select(1, -1);
+      cache.advance(ids.size(1));
+      return scope.moveToOuter(head().forward(finalNorm(last)));
+    }
+  }
+
+  /** Returns an empty cache for this model. The caller closes it. */
+  public KvCache newCache(long capacity) {
+    return new KvCache(config.layerCount(), capacity);
+  }
+
+  private Tensor runLayers(Tensor ids, KvCache cache) {
+    RotaryTables positions = positions(cache == null ? 0 : cache.length(), ids.size(1));
+    Tensor hidden = embed(ids);
+    for (int i = 0; i < config.layerCount(); i++) {
+      Tensor next =
+          decoder.layers().get(i).forward(hidden, positions, cache == null ? null : cache.layer(i));
+      // Without gradients nobody else holds it, and a deep model must not keep all of them.
+      hidden.close();
+      hidden = next;
+    }
+    return hidden;
+  }
+
+  /**
+   * Returns the embeddings of ids.
+   *
+   * @param ids int64 [B, T]
+   * @return [B, T, hidden]
+   */
+  public Tensor embed(Tensor ids) {
+    return decoder.embedding().forward(ids);
+  }
+
+  /** Returns the rotary tables of the positions {@code start} to {@code start + length - 1}. */
+  public RotaryTables positions(long start, long length) {
+    return decoder.rotary().tables(start, length);
+  }
+
+  /** Returns the decoder layers, as they are now. */
+  public List<DecoderLayer> layers() {
+    return decoder.layers().elements();
+  }
+
+  /** Runs one decoder layer on [B, T, hidden] from position 0 on. */
+  public Tensor layer(int index, Tensor hidden, RotaryTables positions) {
+    return decoder.layers().get(index).forward(hidden, positions, null);
+  }
+
+  /** Applies the norm between the last layer and the head, [..., hidden]. */
+  public Tensor finalNorm(Tensor hidden) {
+    return decoder.norm().forward(hidden);
+  }
+
+  /** Returns the head, from [..., hidden] to [..., vocabulary], as it is now. */
+  public LinearLayer head() {
+    return head.get();
+  }
+
+  /**
+   * Sums the loss over the rows that have a target.
+   *
+   * @param hidden [B, T, hidden], after the final norm
+   * @param targetRows int64 [N]: {@code b * T + t} of the positions that predict, at least one
+   * @param targets int64 [N]: the token that each of them should predict
+   */
+  public LossSums loss(Tensor hidden, Tensor targetRows, Tensor targets) {
+    try (TensorScope scope = TensorScope.open()) {
+      Tensor rows = hidden.reshape(-1, config.hiddenSize()).indexSelect(0, targetRows);
+      LossSums sums = HeadLoss.of(head(), rows, targets);
+      return new LossSums(scope.moveToOuter(sums.loss()), scope.moveToOuter(sums.correct()));
+    }
+  }
+
+  /** Runs the model on a batch and sums the loss over its targets. */
+  public LossSums loss(Batch batch) {
+    try (TensorScope scope = TensorScope.open()) {
+      LossSums sums = loss(hiddenStates(batch.ids()), batch.targetRows(), batch.targets());
+      return new LossSums(scope.moveToOuter(sums.loss()), scope.moveToOuter(sums.correct()));
+    }
+  }
+}

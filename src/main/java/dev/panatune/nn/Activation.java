@@ -1,0 +1,53 @@
+package dev.panatune.nn;
+
+import dev.panatune.error.ConfigurationException;
+import dev.panatune.tensor.Tensor;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
+
+/** The non-linearity of an MLP, by the names that {@code hidden_act} uses. */
+public enum Activation {
+  /** {@code x * sigmoid(x)}. */
+  SILU(Tensor::silu, "silu", "swish"),
+  /** {@code x * Phi(x)}, exact. */
+  GELU(x -> x.gelu("none"), "gelu"),
+  /** {@code x * Phi(x)} with Phi approximated through tanh. */
+  GELU_TANH(x -> x.gelu("tanh"), "gelu_pytorch_tanh", "gelu_new"),
+  /** {@code max(x, 0)}. */
+  RELU(Tensor::relu, "relu");
+
+  private final UnaryOperator<Tensor> function;
+  private final List<String> names;
+
+  Activation(UnaryOperator<Tensor> function, String... names) {
+    this.function = function;
+    this.names = List.of(names);
+  }
+
+  /**
+   * Returns the activation of a {@code hidden_act}.
+   *
+   * @throws ConfigurationException if it is not known; the message lists the known
+   */
+  public static Activation parse(String name) {
+    for (Activation activation : values()) {
+      if (activation.names.contains(name)) {
+        return activation;
+      }
+    }
+    throw new ConfigurationException(
+        "The activation %s is not supported; supported are %s"
+            .formatted(
+                name,
+                Arrays.stream(values())
+                    .flatMap(a -> a.names.stream())
+                    .collect(Collectors.joining(", "))));
+  }
+
+  /** Applies it to each element. */
+  public Tensor apply(Tensor input) {
+    return function.apply(input);
+  }
+}

@@ -1,0 +1,102 @@
+package dev.panatune.nn;
+
+import dev.panatune.error.ConfigurationException;
+import dev.panatune.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The keys and values of the tokens that a decoder has seen, so that it need not see them again.
+ *
+ * <p>Room for all positions is taken once, at the first tokens; from then on appending copies the
+ * new tokens' keys and values into it and nothing else. The caller closes the cache.
+ */
+public final class KvCache implements AutoCloseable {
+  private final long capacity;
+  private final List<Layer> layers = new ArrayList<>();
+  private long length;
+
+  /**
+   * Creates an empty cache.
+   *
+   * @param layerCount the number of decoder layers
+   * @param capacity the most positions it will hold
+   */
+  public KvCache(int layerCount, long capacity) {
+    this.capacity = capacity;
+    for (int i = 0; i < layerCount; i++) {
+      layers.add(new Layer());
+    }
+  }
+
+  /** Returns the number of positions that all layers hold. */
+  public long length() {
+    return length;
+  }
+
+  /** Returns one layer's part. */
+  public Layer layer(int index) {
+    return layers.get(index);
+  }
+
+  /** Counts the positions that every layer has just appended. */
+  public void advance(long positions) {
+    length += positions;
+  }
+
+  @Override
+  public void close() {
+    layers.forEach(Layer::close);
+  }
+
+  /**
+   * What a layer attends over: views into the cache.
+   *
+   * @param keys [B, keyValueHeads, S, headDim]
+   * @param values [B, keyValueHeads, S, headDim]
+   */
+  public record Contents(Tensor keys, Tensor values) {}
+
+  /** One layer's keys and values. */
+  public final class Layer {
+    private Tensor keys;
+    private Tensor values;
+
+    private Layer() {}
+
+    /**
+     * Appends the keys and values of T tokens and returns those of all S tokens so far.
+     *
+     * @param newKeys [B, keyValueHeads, T, headDim]
+     * @param newValues [B, keyValueHeads, T, headDim]
+     */
+    public Contents append(Tensor newKeys, Tensor newValues) {
+      long count = newKeys.size(2);
+      if (length + count > capacity) {
+        throw new ConfigurationException(
+            "The key-value cache has room for %d positions; %d are in use and %d more were given"
+                .formatted(capacity, length, count));
+      }
+      if (keys == null) {
+        keys = room(newKeys);
+        values = room(newValues);
+      }
+      keys.narrow(2, length, count).copy_(newKeys);
+      values.narrow(2, length, count).copy_(newValues);
+      return new Contents(keys.narrow(2, 0, length + count), values.narrow(2, 0, length + count));
+    }
+
+    private Tensor room(Tensor like) {
+      long[] shape = like.shape();
+      shape[2] = capacity;
+      return Tensor.empty(like.dtype(), shape).to(like.device()).keep();
+    }
+
+    private void close() {
+      if (keys != null) {
+        keys.close();
+        values.close();
+      }
+    }
+  }
+}
