@@ -1,0 +1,48 @@
+package dev.panatune.data;
+
+import dev.panatune.model.Batch;
+import java.util.Arrays;
+
+/**
+ * A row as tokens.
+ *
+ * @param ids token ids, at least one
+ * @param labels per position the id that the model learns there, or {@link #IGNORED}; the token at
+ *     position i is predicted from those before it, so the first label never counts
+ */
+public record Example(int[] ids, int[] labels) {
+  /** The label of a position that is not learnt. */
+  public static final int IGNORED = Batch.IGNORED;
+
+  public Example {
+    if (ids.length == 0 || ids.length != labels.length) {
+      throw new IllegalArgumentException(
+          "an example needs as many labels as ids and at least one, not %d ids and %d labels"
+              .formatted(ids.length, labels.length));
+    }
+  }
+
+  /** The number of tokens. */
+  public int length() {
+    return ids.length;
+  }
+
+  /** The number of tokens that are predicted and learnt. */
+  public int targetTokens() {
+    int count = 0;
+    for (int i = 1; i < labels.length; i++) {
+      if (labels[i] != IGNORED) {
+        count++;
+      }
+    }
+    return count;
+  }
+
+  /** The example cut at the right to at most {@code length} tokens; itself where it is no longer. */
+  Example truncated(int length) {
+    return ids.length <= length
+        ? this
+        : new Example(
+            Arrays.copyOf(ids, length), Arrays.copyOf(labels, length));
+  }
+}

@@ -1,0 +1,2 @@
+/** How good a model is, in numbers. */
+package dev.panatune.eval;
