@@ -17,10 +17,10 @@ final class RopeFrequencies {
 
   private RopeFrequencies() {}
 
-  /** Returns the inverse frequencies, fp32 [headDim / 2]. The caller closes them. */
+  /** Returns the inverse frequencies, fp32 [headDim / 2]. */
   static Tensor of(RopeConfig config, int headDim) {
     try (var _ = GradMode.disable();
-        TensorScope _ = TensorScope.open()) {
+        TensorScope scope = TensorScope.open()) {
       Tensor standard = standard(config.theta(), headDim);
       Tensor frequencies =
           switch (config) {
@@ -28,7 +28,7 @@ final class RopeFrequencies {
             case RopeConfig.Linear(double _, double factor) -> standard.div(factor);
             case RopeConfig.Llama3 llama3 -> llama3(standard, llama3);
           };
-      return frequencies.keep();
+      return scope.moveToOuter(frequencies);
     }
   }
 

@@ -1,0 +1,40 @@
+package dev.panatune.nn;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import dev.panatune.error.ConfigurationException;
+import dev.panatune.tensor.DType;
+import dev.panatune.tensor.Tensor;
+import dev.panatune.tensor.TensorScope;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class ActivationTest {
+  @ParameterizedTest
+  @CsvSource({
+    "silu, -1, -0.26894142",
+    "swish, 2, 1.76159416",
+    "gelu, 1, 0.84134475",
+    "gelu_pytorch_tanh, 1, 0.84119199",
+    "gelu_new, -0.5, -0.15428599",
+    "relu, -3, 0",
+    "relu, 3, 3"
+  })
+  void computesWhatTheNameSays(String name, double input, double expected) {
+    try (TensorScope _ = TensorScope.open()) {
+      Tensor x = Tensor.scalar(input, DType.FLOAT64);
+      assertEquals(expected, Activation.parse(name).apply(x).item(), 1e-7);
+    }
+  }
+
+  @Test
+  void refusesAnUnknownNameAndListsTheKnown() {
+    var error = assertThrows(ConfigurationException.class, () -> Activation.parse("relu2"));
+    assertEquals(
+        "The activation relu2 is not supported; supported are silu, swish, gelu,"
+            + " gelu_pytorch_tanh, gelu_new, relu",
+        error.getMessage());
+  }
+}
