@@ -96,6 +96,24 @@ public final class AtomicDirectory implements AutoCloseable {
   }
 
   /**
+   * Deletes a directory with all it holds; nothing there is fine. It is renamed to a hidden name
+   * first, so that a kill in between leaves no part of it under its own name.
+   */
+  public static void delete(Path directory) {
+    Path absolute = directory.toAbsolutePath().normalize();
+    if (!Files.exists(absolute, LinkOption.NOFOLLOW_LINKS)) {
+      return;
+    }
+    Path hidden = TemporaryName.beside(absolute);
+    try {
+      Files.move(absolute, hidden, StandardCopyOption.ATOMIC_MOVE);
+      Trees.delete(hidden);
+    } catch (IOException e) {
+      throw StorageFailure.of("remove", directory, e);
+    }
+  }
+
+  /**
    * Deletes the hidden files and directories that killed processes left in {@code directory}; those
    * of living processes stay.
    */

@@ -79,6 +79,14 @@ class AtomicDirectoryTest {
   }
 
   @Test
+  void deletesADirectoryWithAllItHolds() throws IOException {
+    save("abc");
+    AtomicDirectory.delete(target);
+    assertEquals(List.of(), Directories.names(parent));
+    AtomicDirectory.delete(target);
+  }
+
+  @Test
   void refusesADirectoryOfSomeoneElse() throws IOException {
     Files.createDirectory(target);
     Files.writeString(target.resolve("thesis.tex"), "years of work");

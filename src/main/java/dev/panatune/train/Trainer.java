@@ -1,0 +1,161 @@
+package dev.panatune.train;
+
+import dev.panatune.data.Example;
+import dev.panatune.error.ConfigurationException;
+import dev.panatune.error.TrainingException;
+import dev.panatune.format.AtomicDirectory;
+import dev.panatune.tensor.Rng;
+import dev.panatune.train.callback.TrainerCallback;
+import dev.panatune.train.optim.AdamW;
+import dev.panatune.train.optim.ParameterGroup;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Consumer;
+
+/**
+ * Trains a model on examples.
+ *
+ * <pre>{@code
+ * TrainResult result =
+ *     Trainer.of(model, arguments)
+ *         .trainOn(dataset.examples())
+ *         .evaluateOn(heldOut.examples())
+ *         .callback(ProgressBar.onStandardError())
+ *         .train();
+ * }</pre>
+ *
+ * <p>An update is made from {@code gradient_accumulation_steps} micro-batches; its loss is the mean
+ * over the target tokens of all of them. The default random generator is seeded when a run begins.
+ * A run happens on the thread that calls {@link #train}, and on that thread's tensors.
+ */
+public final class Trainer {
+  private static final String NEWEST = "auto";
+
+  private final TrainableModel model;
+  private final TrainingArguments arguments;
+  private final List<TrainerCallback> callbacks = new ArrayList<>();
+  private List<Example> training = List.of();
+  private List<Example> evaluation = List.of();
+  private StopSignal stop = new StopSignal();
+
+  private Trainer(TrainableModel model, TrainingArguments arguments) {
+    this.model = model;
+    this.arguments = arguments;
+  }
+
+  /** A trainer that still needs its examples. */
+  public static Trainer of(TrainableModel model, TrainingArguments arguments) {
+    return new Trainer(model, arguments);
+  }
+
+  /** Sets what is trained on; every example has a target token. */
+  public Trainer trainOn(List<Example> examples) {
+    training = List.copyOf(examples);
+    return this;
+  }
+
+  /** Sets what is evaluated on, where the arguments ask for evaluations. */
+  public Trainer evaluateOn(List<Example> examples) {
+    evaluation = List.copyOf(examples);
+    return this;
+  }
+
+  /** Adds something that is told of the run; the callbacks are told in the order of adding. */
+  public Trainer callback(TrainerCallback callback) {
+    callbacks.add(callback);
+    return this;
+  }
+
+  /** Sets the signal that the run obeys. */
+  public Trainer stopSignal(StopSignal signal) {
+    stop = signal;
+    return this;
+  }
+
+  /**
+   * Trains from the first update on, or, where the arguments name a checkpoint, from there.
+   *
+   * @throws ConfigurationException if the arguments do not fit the data or the output directory
+   * @throws TrainingException if the loss or a gradient is not a number
+   */
+  public TrainResult train() {
+    requireData();
+    TrainingPlan plan = TrainingPlan.of(arguments, training.size());
+    AtomicDirectory.removeLeftovers(arguments.outputDir());
+    Consumer<String> say = message -> callbacks.forEach(c -> c.onMessage(message));
+    Optional<Path> from = arguments.resumeFromCheckpoint().flatMap(name -> resumable(name, say));
+    if (arguments.resumeFromCheckpoint().isEmpty()) {
+      clearOutput();
+    }
+    Rng.seed(arguments.seed());
+    try (AdamW optimizer = optimizer()) {
+      RunParts parts =
+          new RunParts(model, optimizer, new RunState(), plan, new TrainingData(training, plan));
+      from.ifPresent(checkpoint -> Checkpoint.restore(checkpoint, parts, say));
+      return new TrainingRun(parts, evaluation, callbacks, stop, from).run();
+    } finally {
+      model.setTraining(false);
+    }
+  }
+
+  private AdamW optimizer() {
+    var parameters = model.trainableParameters();
+    if (parameters.isEmpty()) {
+      throw new ConfigurationException(
+          "there is nothing to train: the model has no trainable parameters");
+    }
+    return new AdamW(
+        ParameterGroup.split(parameters, arguments.weightDecay()),
+        arguments.adamBeta1(),
+        arguments.adamBeta2(),
+        arguments.adamEpsilon());
+  }
+
+  private void requireData() {
+    if (training.isEmpty()) {
+      throw new ConfigurationException("there are no training examples");
+    }
+    boolean evaluates =
+        arguments.evalStrategy() != IntervalStrategy.NO || arguments.evaluatesFirst();
+    if (evaluates && evaluation.isEmpty()) {
+      throw new ConfigurationException(
+          "eval_strategy is '"
+              + TrainingOptions.word(arguments.evalStrategy())
+              + "', but there are no examples to evaluate on; set it to 'no', or give evaluation"
+              + " data");
+    }
+    long without = training.stream().filter(example -> example.targetTokens() == 0).count();
+    if (without > 0) {
+      throw new ConfigurationException(
+          without + " of " + training.size() + " training examples have no target token");
+    }
+  }
+
+  private Optional<Path> resumable(String name, Consumer<String> say) {
+    if (!name.equals(NEWEST)) {
+      return Optional.of(CheckpointDirectory.named(name));
+    }
+    Optional<Path> newest = CheckpointDirectory.newest(arguments.outputDir(), say);
+    say.accept(
+        newest
+            .map(checkpoint -> "resuming from " + checkpoint)
+            .orElse("no checkpoint in " + arguments.outputDir() + ": starting from the beginning"));
+    return newest;
+  }
+
+  /** A new run must not mix its checkpoints with an older one's. */
+  private void clearOutput() {
+    List<Path> old = CheckpointDirectory.all(arguments.outputDir());
+    if (!old.isEmpty() && !arguments.overwriteOutputDir()) {
+      throw new ConfigurationException(
+          arguments.outputDir()
+              + " has the checkpoints of an earlier run ("
+              + old.getLast().getFileName()
+              + "); resume it (--resume auto), start over with overwrite_output_dir: true, which"
+              + " deletes them, or choose another output_dir");
+    }
+    old.forEach(AtomicDirectory::delete);
+  }
+}
