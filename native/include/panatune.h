@@ -167,6 +167,7 @@ typedef struct pt_autocast {
 /* Enters autocast as `wanted` says and writes what was before; pt_autocast_exit restores it. */
 PT_API int32_t pt_autocast_enter(const pt_autocast* wanted, pt_autocast* previous, pt_error* error);
 PT_API int32_t pt_autocast_exit(const pt_autocast* previous, pt_error* error);
+PT_API int32_t pt_autocast_get(int32_t device_type, int32_t* enabled, pt_error* error);
 
 /* --- memory (memory.cpp, mapping.cpp) --- */
 

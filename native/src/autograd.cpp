@@ -109,3 +109,8 @@ int32_t pt_autocast_exit(const pt_autocast* previous, pt_error* error) {
     at::autocast::set_autocast_cache_enabled(previous->cache != 0);
   });
 }
+
+int32_t pt_autocast_get(int32_t device_type, int32_t* enabled, pt_error* error) {
+  return protect(
+      error, [&] { *enabled = at::autocast::is_autocast_enabled(static_cast<at::DeviceType>(device_type)) ? 1 : 0; });
+}

@@ -1727,6 +1727,68 @@ public class panatune_h extends panatune_h$shared {
         }
     }
 
+    private static class pt_autocast_get {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            panatune_h.C_INT,
+            panatune_h.C_INT,
+            panatune_h.C_POINTER,
+            panatune_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("pt_autocast_get");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t pt_autocast_get(int32_t device_type, int32_t *enabled, pt_error *error)
+     * }
+     */
+    public static FunctionDescriptor pt_autocast_get$descriptor() {
+        return pt_autocast_get.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t pt_autocast_get(int32_t device_type, int32_t *enabled, pt_error *error)
+     * }
+     */
+    public static MethodHandle pt_autocast_get$handle() {
+        return pt_autocast_get.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t pt_autocast_get(int32_t device_type, int32_t *enabled, pt_error *error)
+     * }
+     */
+    public static MemorySegment pt_autocast_get$address() {
+        return pt_autocast_get.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t pt_autocast_get(int32_t device_type, int32_t *enabled, pt_error *error)
+     * }
+     */
+    public static int pt_autocast_get(int device_type, MemorySegment enabled, MemorySegment error) {
+        var mh$ = pt_autocast_get.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("pt_autocast_get", device_type, enabled, error);
+            }
+            return (int)mh$.invokeExact(device_type, enabled, error);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class pt_memory_read {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             panatune_h.C_INT,

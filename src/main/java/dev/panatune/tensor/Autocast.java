@@ -4,6 +4,7 @@ import dev.panatune.bindings.panatune_h;
 import dev.panatune.bindings.pt_autocast;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 
 /**
  * libtorch's autocast for one sort of device on this thread: matrix products run in the given type,
@@ -36,6 +37,13 @@ public final class Autocast implements AutoCloseable {
   /** Computes in the tensors' own types until closed. */
   public static Autocast disable(Device.Kind kind) {
     return new Autocast(kind, false, DType.BFLOAT16);
+  }
+
+  /** Whether operations of this thread on such devices choose their own type now. */
+  public static boolean isEnabled(Device.Kind kind) {
+    CallContext context = CallContext.current();
+    context.check(panatune_h.pt_autocast_get(kind.deviceType(), context.out, context.error));
+    return context.out.get(ValueLayout.JAVA_INT, 0) != 0;
   }
 
   @Override
