@@ -227,6 +227,17 @@ public abstract class Module implements AutoCloseable {
                     .replaceAll((key, tensor) -> tensor == old ? replacement : tensor));
   }
 
+  /**
+   * Puts another tensor in a parameter's place at this path alone: a tensor that was tied to it
+   * elsewhere stays as it was. The new tensor must not belong to a scope.
+   *
+   * @return the old tensor, which is not closed
+   * @throws ConfigurationException if there is no such parameter
+   */
+  public final Tensor swapParameter(String dottedPath, Tensor replacement) {
+    return holderOf(dottedPath).parameters.put(lastOf(dottedPath), replacement);
+  }
+
   private Module holderOf(String dottedPath) {
     Module holder = child(parentOf(dottedPath));
     if (!holder.parameters.containsKey(lastOf(dottedPath))) {

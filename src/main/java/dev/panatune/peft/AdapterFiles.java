@@ -1,0 +1,135 @@
+package dev.panatune.peft;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.util.DefaultIndenter;
+import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.panatune.error.ConfigurationException;
+import dev.panatune.error.FormatException;
+import dev.panatune.format.AtomicFiles;
+import dev.panatune.format.StrictJson;
+import dev.panatune.format.TensorFile;
+import dev.panatune.tensor.Tensor;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+
+/** The two files of an adapter, as PEFT writes and reads them. */
+final class AdapterFiles {
+  static final String CONFIG = "adapter_config.json";
+  static final String WEIGHTS = "adapter_model.safetensors";
+
+  private static final String PREFIX = "base_model.model.";
+  private static final int SHOWN = 5;
+
+  private AdapterFiles() {}
+
+  static void write(
+      Path directory, LoraConfig config, String baseModel, Map<String, Tensor> parameters) {
+    Map<String, Tensor> named = new LinkedHashMap<>();
+    parameters.forEach((name, tensor) -> named.put(PREFIX + name, tensor));
+    TensorFile.write(directory.resolve(WEIGHTS), named);
+
+    Map<String, Object> json = new TreeMap<>(config.toMap());
+    json.put("auto_mapping", null);
+    json.put("base_model_name_or_path", baseModel);
+    json.put("inference_mode", true);
+    json.put("revision", null);
+    AtomicFiles.writeString(directory.resolve(CONFIG), prettyJson(json));
+  }
+
+  static LoraConfig readConfig(Path directory) {
+    Path file = directory.resolve(CONFIG);
+    if (!Files.isRegularFile(file)) {
+      throw new FormatException(directory + " holds no " + CONFIG + ": it is not a PEFT adapter");
+    }
+    Map<String, Object> json = StrictJson.readObject(file);
+    if (!json.containsKey("peft_type")) {
+      throw new FormatException(file + " has no peft_type");
+    }
+    try {
+      return LoraConfig.fromAdapterConfig(json);
+    } catch (ConfigurationException e) {
+      throw new FormatException(file + ": " + e.getMessage(), e);
+    }
+  }
+
+  /**
+   * Reads the tensors, which must be those of {@code expected} in name and shape.
+   *
+   * @return by the expected names, in the innermost scope
+   */
+  static Map<String, Tensor> readTensors(Path directory, Map<String, Tensor> expected) {
+    Path file = directory.resolve(WEIGHTS);
+    if (!Files.isRegularFile(file)) {
+      throw new FormatException(
+          Files.exists(directory.resolve("adapter_model.bin"))
+              ? directory
+                  + " holds adapter_model.bin, which is not supported yet; save it as "
+                  + WEIGHTS
+                  + " (safe_serialization=True)"
+              : directory + " holds no " + WEIGHTS);
+    }
+    Map<String, Tensor> found = TensorFile.read(file);
+    Map<String, Tensor> result = new LinkedHashMap<>();
+    Map<String, Tensor> missing = new LinkedHashMap<>(expected);
+    Map<String, Tensor> unexpected = new LinkedHashMap<>();
+    found.forEach(
+        (key, tensor) -> {
+          String name = key.startsWith(PREFIX) ? key.substring(PREFIX.length()) : key;
+          Tensor wanted = missing.remove(name);
+          if (wanted == null) {
+            unexpected.put(key, tensor);
+          } else {
+            checkShape(file, key, tensor, wanted);
+            result.put(name, tensor);
+          }
+        });
+    if (!missing.isEmpty() || !unexpected.isEmpty()) {
+      throw new FormatException(
+          file
+              + " does not fit the model."
+              + described(" Missing: ", missing)
+              + described(" Unexpected: ", unexpected)
+              + " Was the adapter made for another base?");
+    }
+    return result;
+  }
+
+  private static void checkShape(Path file, String key, Tensor found, Tensor wanted) {
+    if (!Arrays.equals(found.shape(), wanted.shape())) {
+      throw new FormatException(
+          "%s: %s has shape %s, but this model needs %s: the adapter was made for another base"
+              .formatted(
+                  file, key, Arrays.toString(found.shape()), Arrays.toString(wanted.shape())));
+    }
+  }
+
+  private static String described(String title, Map<String, Tensor> tensors) {
+    if (tensors.isEmpty()) {
+      return "";
+    }
+    String first =
+        tensors.entrySet().stream()
+            .limit(SHOWN)
+            .map(entry -> entry.getKey() + " " + Arrays.toString(entry.getValue().shape()))
+            .collect(Collectors.joining(", "));
+    int more = tensors.size() - SHOWN;
+    return title + first + (more > 0 ? " and " + more + " more." : ".");
+  }
+
+  private static String prettyJson(Map<String, Object> json) {
+    DefaultIndenter lines = new DefaultIndenter("  ", "\n");
+    DefaultPrettyPrinter printer =
+        new DefaultPrettyPrinter().withObjectIndenter(lines).withArrayIndenter(lines);
+    try {
+      return new ObjectMapper().writer(printer).writeValueAsString(json) + "\n";
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException("an adapter's configuration cannot be written as JSON", e);
+    }
+  }
+}

@@ -1,0 +1,19 @@
+package dev.panatune.peft;
+
+import dev.panatune.tensor.DType;
+
+/**
+ * How an adapter is merged.
+ *
+ * @param dtype of the dense weights that result; null for that of each layer (for a 4-bit one, the
+ *     dtype that it was quantised from)
+ * @param requantize whether 4-bit layers are quantised again after the merge, as PEFT does; else
+ *     they become dense
+ */
+public record MergeOptions(DType dtype, boolean requantize) {
+  /** Dense weights in the layers' own types. */
+  public static final MergeOptions DENSE = new MergeOptions(null, false);
+
+  /** 4-bit layers stay 4-bit. */
+  public static final MergeOptions REQUANTIZE = new MergeOptions(null, true);
+}
