@@ -102,9 +102,6 @@ final class SafetensorsHeader {
       }
       while (json.nextToken() != JsonToken.END_OBJECT) {
         String name = json.currentName();
-        if (StrictUtf8.hasLoneSurrogate(name)) {
-          throw bad("has a tensor whose name is not Unicode: " + Printable.quoted(name));
-        }
         json.nextToken();
         if (name.equals(METADATA_KEY)) {
           parseMetadata(json);
@@ -138,7 +135,7 @@ final class SafetensorsHeader {
         throw bad("has a value in " + METADATA_KEY + " that is no string: " + quoted(key));
       }
       String value = json.getText();
-      if (StrictUtf8.hasLoneSurrogate(key) || StrictUtf8.hasLoneSurrogate(value)) {
+      if (StrictUtf8.hasLoneSurrogate(value)) {
         throw bad("has text in " + METADATA_KEY + " that is not Unicode: " + quoted(key));
       }
       budget.charge(

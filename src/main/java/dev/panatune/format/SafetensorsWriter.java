@@ -2,10 +2,12 @@ package dev.panatune.format;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.json.JsonWriteFeature;
 import dev.panatune.error.PanatuneException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -37,8 +39,11 @@ import java.util.Map;
  * PanatuneException} that says so. Not for use by several threads at once.
  */
 public final class SafetensorsWriter implements AutoCloseable {
+  private static final JsonFactory JSON =
+      JsonFactory.builder().enable(JsonWriteFeature.COMBINE_UNICODE_SURROGATES_IN_UTF8).build();
+
   /** What one write() passes on at most: the buffers of ByteBuffer end at 2 GB. */
-  private static final long PIECE = 64L << 20;
+  private static final long PIECE = 16L << 20;
 
   private final PendingFile file;
   private final Map<String, TensorInfo> missing;
@@ -100,7 +105,7 @@ public final class SafetensorsWriter implements AutoCloseable {
     }
     for (long at = 0; at < data.byteSize(); at += PIECE) {
       long length = Math.min(PIECE, data.byteSize() - at);
-      file.write(data.asSlice(at, length).asByteBuffer(), info.offset() + at);
+      file.write(bytes(data.asSlice(at, length)), info.offset() + at);
     }
     missing.remove(name);
   }
@@ -126,6 +131,13 @@ public final class SafetensorsWriter implements AutoCloseable {
   @Override
   public void close() {
     file.close();
+  }
+
+  /** Returns a view of native memory, a copy of a Java array. */
+  private static ByteBuffer bytes(MemorySegment piece) {
+    return piece.isNative()
+        ? piece.asByteBuffer()
+        : ByteBuffer.wrap(piece.toArray(ValueLayout.JAVA_BYTE));
   }
 
   /** Returns the tensors in Python's order, with offsets from the start of the data. */
@@ -182,7 +194,7 @@ public final class SafetensorsWriter implements AutoCloseable {
   private static byte[] header(Collection<TensorInfo> tensors, Map<String, String> metadata) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     out.writeBytes(new byte[SafetensorsHeader.LENGTH_BYTES]);
-    try (JsonGenerator json = new JsonFactory().createGenerator(out)) {
+    try (JsonGenerator json = JSON.createGenerator(out)) {
       json.writeStartObject();
       if (!metadata.isEmpty()) {
         json.writeObjectFieldStart(SafetensorsHeader.METADATA_KEY);
