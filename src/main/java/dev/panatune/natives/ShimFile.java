@@ -1,0 +1,66 @@
+package dev.panatune.natives;
+
+import dev.panatune.error.NativeLibraryException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.URI;
+import java.net.URL;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+
+/** Our own native library, which travels with the classes. */
+final class ShimFile {
+  private ShimFile() {}
+
+  /**
+   * The file of the shim: in place where the classes lie in a folder, else extracted from the jar
+   * into the cache, under the hash of its contents.
+   */
+  static Path locate(Platform platform, Path home) {
+    String resource = platform.id() + "/" + platform.library("panatune");
+    URL url = ShimFile.class.getResource(resource);
+    if (url == null) {
+      throw new NativeLibraryException(
+          "This build of Panatune has no "
+              + resource
+              + ": build it on this machine with bin/panatune or 'mvn package'.");
+    }
+    if (url.getProtocol().equals("file")) {
+      return Path.of(URI.create(url.toString()));
+    }
+    try (InputStream in = url.openStream()) {
+      return extract(in.readAllBytes(), platform.library("panatune"), home.resolve("shim"));
+    } catch (IOException e) {
+      throw new NativeLibraryException(
+          "The native library could not be extracted into "
+              + home
+              + ": "
+              + e.getMessage()
+              + ". PANATUNE_HOME names another place.",
+          e);
+    }
+  }
+
+  static Path extract(byte[] contents, String name, Path folder) throws IOException {
+    Path target = folder.resolve(sha256(contents).substring(0, 16)).resolve(name);
+    if (!Files.isRegularFile(target) || Files.size(target) != contents.length) {
+      Files.createDirectories(target.getParent());
+      Path part = Files.createTempFile(target.getParent(), name, ".part");
+      Files.write(part, contents);
+      Files.move(part, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    }
+    return target;
+  }
+
+  private static String sha256(byte[] contents) {
+    try {
+      return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(contents));
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java has SHA-256", e);
+    }
+  }
+}
