@@ -5,6 +5,7 @@
 #pragma once
 
 #include <c10/util/BFloat16.h>
+#include <c10/util/Exception.h>
 #include <c10/util/Half.h>
 
 #include <cstdint>
@@ -16,7 +17,8 @@
 // Unrolls the loop that follows whole, so that an array of vectors that it indexes stays in registers.
 #define PANATUNE_UNROLL _Pragma("GCC unroll 16")
 
-// Everything here is inlined, so no vector ever crosses a call: the ABI that GCC warns of is not used.
+// Everything here is inlined, so no vector ever crosses a call: the ABI that GCC warns of is not used. Vectors are
+// passed by reference for the same warning's note, which no pragma silences.
 #pragma GCC diagnostic ignored "-Wpsabi"
 
 namespace panatune::simd {
@@ -81,12 +83,12 @@ PANATUNE_INLINE F32<W> load(const c10::Half* from) {
 }
 
 template <int W>
-PANATUNE_INLINE void store(float* to, F32<W> value) {
+PANATUNE_INLINE void store(float* to, const F32<W>& value) {
   std::memcpy(to, &value, sizeof(value));
 }
 
 template <int W>
-PANATUNE_INLINE void store(c10::BFloat16* to, F32<W> value) {
+PANATUNE_INLINE void store(c10::BFloat16* to, const F32<W>& value) {
   const U32<W> bits = (U32<W>)value;
   const U32<W> rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
   const U32<W> nan = (U32<W>)(value != value);
@@ -95,7 +97,7 @@ PANATUNE_INLINE void store(c10::BFloat16* to, F32<W> value) {
 }
 
 template <int W>
-PANATUNE_INLINE void store(c10::Half* to, F32<W> value) {
+PANATUNE_INLINE void store(c10::Half* to, const F32<W>& value) {
   const U32<W> bits = (U32<W>)value;
   const U32<W> sign = bits & 0x80000000u;
   const F32<W> magnitude = (F32<W>)(bits ^ sign);
@@ -120,7 +122,7 @@ PANATUNE_INLINE F32<W> load(const T* from, int64_t count) {
 }
 
 template <int W, class T>
-PANATUNE_INLINE void store(T* to, F32<W> value, int64_t count) {
+PANATUNE_INLINE void store(T* to, const F32<W>& value, int64_t count) {
   T padded[W];
   store<W>(padded, value);
   std::memcpy(static_cast<void*>(to), padded, count * sizeof(T));
@@ -137,7 +139,7 @@ PANATUNE_INLINE float sum(const F32<W>& value) {
 }
 
 template <int W>
-PANATUNE_INLINE F32<W> max(F32<W> a, F32<W> b) {
+PANATUNE_INLINE F32<W> max(const F32<W>& a, const F32<W>& b) {
   return a > b ? a : b;
 }
 
@@ -153,8 +155,8 @@ PANATUNE_INLINE float max(const F32<W>& value) {
 
 // e^x to 1.2e-7 relative; below -87.3 a number under 1.3e-38, above 88.3 the largest that it reaches.
 template <int W>
-PANATUNE_INLINE F32<W> exp(F32<W> x) {
-  x = x < -87.3f ? splat<W>(-87.3f) : x;
+PANATUNE_INLINE F32<W> exp(const F32<W>& power) {
+  F32<W> x = power < -87.3f ? splat<W>(-87.3f) : power;
   x = x > 88.3f ? splat<W>(88.3f) : x;
   const float magic = 0x1.8p23f;  // adding it rounds to an integer, in the low bits
   const F32<W> shifted = x * 1.44269504f + magic;
@@ -173,7 +175,7 @@ PANATUNE_INLINE F32<W> exp(F32<W> x) {
 }
 
 template <int W>
-PANATUNE_INLINE F32<W> sigmoid(F32<W> x) {
+PANATUNE_INLINE F32<W> sigmoid(const F32<W>& x) {
   return 1.0f / (1.0f + exp<W>(-x));
 }
 
@@ -206,6 +208,21 @@ void dispatch(Arguments... arguments) {
 #endif
     default:
       return run_plain<Kernel>(arguments...);
+  }
+}
+
+// Calls body(T{}) with the C++ type of a dtype for which fused_kernels() holds.
+template <class Body>
+void with_type(c10::ScalarType dtype, const char* operator_name, Body body) {
+  switch (dtype) {
+    case c10::ScalarType::Float:
+      return body(float{});
+    case c10::ScalarType::BFloat16:
+      return body(c10::BFloat16{});
+    case c10::ScalarType::Half:
+      return body(c10::Half{});
+    default:
+      TORCH_CHECK(false, operator_name, ": no CPU kernel for ", dtype);
   }
 }
 

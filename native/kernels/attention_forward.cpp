@@ -1,0 +1,211 @@
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "attention_parts.h"
+
+namespace panatune::attention {
+namespace {
+
+// Up to so many query rows read the keys and values in place, without a widened copy of them.
+constexpr int64_t kFewRows = 4;
+
+// scores[0, visible) becomes exp(score - the largest), the rest up to `padded` zero. Returns the sum, and the
+// logarithm of the sum of exp(score) in `lse`.
+template <int W>
+PANATUNE_INLINE float soften(float* scores, int64_t visible, int64_t padded, float* lse) {
+  const simd::I32<W> lanes = simd::iota<W>();
+  simd::F32<W> most = simd::splat<W>(-INFINITY);
+  int64_t i = 0;
+  for (; i + W <= visible; i += W) {
+    most = simd::max<W>(most, simd::load<W>(scores + i));
+  }
+  float largest = simd::max<W>(most);
+  for (; i < visible; ++i) {
+    largest = largest > scores[i] ? largest : scores[i];
+  }
+  simd::F32<W> sums = {};
+  for (i = 0; i < visible; i += W) {
+    simd::F32<W> weight = simd::exp<W>(simd::load<W>(scores + i) - largest);
+    weight = lanes < static_cast<int32_t>(visible - i) ? weight : simd::F32<W>{};
+    sums += weight;
+    simd::store<W>(scores + i, weight);
+  }
+  for (; i < padded; i += W) {
+    simd::store<W>(scores + i, simd::F32<W>{});
+  }
+  const float total = simd::sum<W>(sums);
+  *lse = largest + std::log(total);
+  return total;
+}
+
+// A block of query rows of one head: its scores, their softmax, their sum over the values.
+template <class T>
+struct Block {
+  const T* query;
+  int64_t query_row;
+  const float* keys;  // [D, keys_row]
+  int64_t keys_row;
+  const float* values;  // [S, padded D]
+  T* out;
+  int64_t out_row;
+  float* lse;
+  int64_t rows;
+  int64_t first_visible;  // keys that the first row sees
+  int64_t depth;
+  float scale;
+
+  template <int W>
+  PANATUNE_INLINE static void run(const Block& block, float* memory) {
+    const int64_t keys_row = block.keys_row;
+    const int64_t padded_depth = tile::padded(block.depth);
+    const int64_t seen = block.first_visible + block.rows - 1;
+    const int64_t padded_seen = tile::padded(seen);
+    float* scores = memory;
+    float* left = scores + kRows * keys_row;
+    float* sums = left + kRows * padded_depth;
+    float totals[kRows];
+    for (int64_t r = 0; r < block.rows; ++r) {
+      scale_row<W>(left + r * padded_depth, block.query + r * block.query_row, block.depth, block.scale);
+    }
+    tile::multiply<W>(block.rows, padded_seen, block.depth, {left, padded_depth, 1}, block.keys, keys_row, scores,
+                      keys_row, false);
+    for (int64_t r = 0; r < block.rows; ++r) {
+      totals[r] = soften<W>(scores + r * keys_row, block.first_visible + r, padded_seen, block.lse + r);
+    }
+    tile::multiply<W>(block.rows, padded_depth, seen, {scores, keys_row, 1}, block.values, padded_depth, sums,
+                      padded_depth, false);
+    for (int64_t r = 0; r < block.rows; ++r) {
+      scale_row<W>(block.out + r * block.out_row, sums + r * padded_depth, block.depth, 1.0f / totals[r]);
+    }
+  }
+
+  static int64_t floats(int64_t keys_row, int64_t depth) { return kRows * (keys_row + 2 * tile::padded(depth)); }
+};
+
+template <class T>
+void in_blocks(const Sizes& sizes, const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+               const at::Tensor& out, const at::Tensor& lse, float scale) {
+  const at::Tensor keys = widened_transposed(key);
+  const at::Tensor values = widened(value);
+  const Rows<const T> q(query);
+  const Rows<T> o(out);
+  const Rows<const float> k(keys), v(values);
+  float* const sums = lse.mutable_data_ptr<float>();
+  const int64_t blocks = (sizes.rows + kRows - 1) / kRows;
+  at::parallel_for(0, sizes.batch * sizes.heads * blocks, 1, [&](int64_t begin, int64_t end) {
+    float* memory = scratch(Block<T>::floats(k.row, sizes.depth));
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t head = item / blocks % sizes.heads, b = item / blocks / sizes.heads;
+      const int64_t row = item % blocks * kRows, kv = sizes.kv_head(head);
+      const Block<T> block{.query = q.at(b, head, row),
+                           .query_row = q.row,
+                           .keys = k.at(b, kv, 0),
+                           .keys_row = k.row,
+                           .values = v.at(b, kv, 0),
+                           .out = o.at(b, head, row),
+                           .out_row = o.row,
+                           .lse = sums + (b * sizes.heads + head) * sizes.rows + row,
+                           .rows = std::min(kRows, sizes.rows - row),
+                           .first_visible = sizes.visible(row),
+                           .depth = sizes.depth,
+                           .scale = scale};
+      simd::dispatch<Block<T>>(block, memory);
+    }
+  });
+}
+
+// One query row of one head, reading keys and values as they are stored: decoding.
+template <class T>
+struct SingleRow {
+  const T* query;
+  const T* keys;
+  int64_t keys_row;
+  const T* values;
+  int64_t values_row;
+  T* out;
+  float* lse;
+  int64_t visible;
+  int64_t depth;
+  float scale;
+
+  template <int W>
+  PANATUNE_INLINE static void run(const SingleRow& task, float* memory) {
+    const int64_t depth = task.depth;
+    const int64_t whole = depth / W * W;
+    float* scores = memory;
+    float* left = scores + key_row(task.visible);
+    scale_row<W>(left, task.query, depth, task.scale);
+    for (int64_t j = 0; j < task.visible; ++j) {
+      const T* key = task.keys + j * task.keys_row;
+      simd::F32<W> sums = {};
+      for (int64_t d = 0; d < whole; d += W) {
+        sums += simd::load<W>(left + d) * simd::load<W>(key + d);
+      }
+      if (whole < depth) {
+        sums += simd::load<W>(left + whole, depth - whole) * simd::load<W>(key + whole, depth - whole);
+      }
+      scores[j] = simd::sum<W>(sums);
+    }
+    const float inverse = 1.0f / soften<W>(scores, task.visible, task.visible, task.lse);
+    for (int64_t d = 0; d < depth; d += W) {
+      const int64_t count = depth - d < W ? depth - d : W;
+      simd::F32<W> sums = {};
+      for (int64_t j = 0; j < task.visible; ++j) {
+        const T* value = task.values + j * task.values_row + d;
+        sums += scores[j] * (count == W ? simd::load<W>(value) : simd::load<W>(value, count));
+      }
+      simd::store<W>(task.out + d, sums * inverse, count);
+    }
+  }
+
+  static int64_t floats(int64_t keys, int64_t depth) { return key_row(keys) + depth; }
+};
+
+template <class T>
+void row_by_row(const Sizes& sizes, const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                const at::Tensor& out, const at::Tensor& lse, float scale) {
+  const Rows<const T> q(query), k(key), v(value);
+  const Rows<T> o(out);
+  float* const sums = lse.mutable_data_ptr<float>();
+  const int64_t grain = std::max<int64_t>(1, 32768 / (sizes.keys * sizes.depth));
+  at::parallel_for(0, sizes.batch * sizes.heads * sizes.rows, grain, [&](int64_t begin, int64_t end) {
+    float* memory = scratch(SingleRow<T>::floats(sizes.keys, sizes.depth));
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t head = item / sizes.rows % sizes.heads, b = item / sizes.rows / sizes.heads;
+      const int64_t row = item % sizes.rows, kv = sizes.kv_head(head);
+      const SingleRow<T> task{.query = q.at(b, head, row),
+                              .keys = k.at(b, kv, 0),
+                              .keys_row = k.row,
+                              .values = v.at(b, kv, 0),
+                              .values_row = v.row,
+                              .out = o.at(b, head, row),
+                              .lse = sums + item,
+                              .visible = sizes.visible(row),
+                              .depth = sizes.depth,
+                              .scale = scale};
+      simd::dispatch<SingleRow<T>>(task, memory);
+    }
+  });
+}
+
+}  // namespace
+
+std::tuple<at::Tensor, at::Tensor> forward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                                           double scale) {
+  const Sizes sizes(query, key);
+  const at::Tensor out = empty_joinable(query);
+  const at::Tensor lse = at::empty({sizes.batch, sizes.heads, sizes.rows}, query.options().dtype(at::kFloat));
+  if (out.numel() > 0) {
+    const at::Tensor q = dense_rows(query), k = dense_rows(key), v = dense_rows(value);
+    simd::with_type(query.scalar_type(), "panatune::causal_attention", [&](auto zero) {
+      const auto run = sizes.rows <= kFewRows ? row_by_row<decltype(zero)> : in_blocks<decltype(zero)>;
+      run(sizes, q, k, v, out, lse, static_cast<float>(scale));
+    });
+  }
+  return {out, lse};
+}
+
+}  // namespace panatune::attention

@@ -1,0 +1,109 @@
+// What the forward and backward passes of causal_attention share.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
+#include <tuple>
+#include <vector>
+
+#include "tile.h"
+
+namespace panatune::attention {
+
+// Query rows that go through the products together: eight tiles, and little work above the diagonal.
+constexpr int64_t kRows = 48;
+
+// The sizes of a call, and where the rows of one [B, H, T, D] tensor lie.
+struct Sizes {
+  int64_t batch, heads, kv_heads, rows, keys, depth;
+
+  Sizes(const at::Tensor& query, const at::Tensor& key)
+      : batch(query.size(0)),
+        heads(query.size(1)),
+        kv_heads(key.size(1)),
+        rows(query.size(2)),
+        keys(key.size(2)),
+        depth(query.size(3)) {}
+
+  int64_t kv_head(int64_t head) const { return head / (heads / kv_heads); }
+  // Keys that query row `row` sees.
+  int64_t visible(int64_t row) const { return keys - rows + row + 1; }
+};
+
+template <class T>
+struct Rows {
+  T* data;
+  int64_t batch, head, row;
+
+  // T is const where the tensor is read only.
+  explicit Rows(const at::Tensor& tensor)
+      : data(static_cast<T*>(tensor.data_ptr())),
+        batch(tensor.stride(0)),
+        head(tensor.stride(1)),
+        row(tensor.stride(2)) {}
+
+  T* at(int64_t b, int64_t h, int64_t t) const { return data + b * batch + h * head + t * row; }
+};
+
+// An empty tensor of query's shape [B, H, T, D] that lies in memory as [B, T, H, D].
+inline at::Tensor empty_joinable(const at::Tensor& query) {
+  return at::empty({query.size(0), query.size(2), query.size(1), query.size(3)}, query.options()).transpose(1, 2);
+}
+
+inline at::Tensor dense_rows(const at::Tensor& tensor) { return tensor.stride(3) == 1 ? tensor : tensor.contiguous(); }
+
+// [B, H, S, D] as fp32 [B, H, S, padded D], the padding zero: the right side of a product over keys.
+inline at::Tensor widened(const at::Tensor& tensor) {
+  at::Tensor wide = at::zeros({tensor.size(0), tensor.size(1), tensor.size(2), tile::padded(tensor.size(3))},
+                              tensor.options().dtype(at::kFloat));
+  wide.narrow(3, 0, tensor.size(3)).copy_(tensor);
+  return wide;
+}
+
+// The length of a row of keys in scratch: 16 more than needed, or rows of 2 KB would share a cache set.
+inline int64_t key_row(int64_t keys) { return tile::padded(keys) + 16; }
+
+// [B, H, S, D] as fp32 [B, H, D, key_row(S)]: the right side of a product over the depth.
+inline at::Tensor widened_transposed(const at::Tensor& tensor) {
+  at::Tensor wide = at::zeros({tensor.size(0), tensor.size(1), tensor.size(3), key_row(tensor.size(2))},
+                              tensor.options().dtype(at::kFloat));
+  wide.narrow(3, 0, tensor.size(2)).copy_(tensor.transpose(2, 3));
+  return wide;
+}
+
+// to[0, count) = from[0, count) * factor, through fp32.
+template <int W, class To, class From>
+PANATUNE_INLINE void scale_row(To* to, const From* from, int64_t count, float factor) {
+  int64_t i = 0;
+  for (; i + W <= count; i += W) {
+    simd::store<W>(to + i, simd::load<W>(from + i) * factor);
+  }
+  if (i < count) {
+    simd::store<W>(to + i, simd::load<W>(from + i, count - i) * factor, count - i);
+  }
+}
+
+// A thread's own memory for blocks, kept between calls.
+inline float* scratch(int64_t floats) {
+  static thread_local std::vector<float> memory;
+  if (static_cast<int64_t>(memory.size()) < floats) {
+    memory.resize(floats);
+  }
+  return memory.data();
+}
+
+// All tensors as causal_attention takes them; the dtype is one for which fused_kernels() holds.
+
+// The output, and the logarithm of each row's sum of exponentials [B, Hq, T] in fp32.
+std::tuple<at::Tensor, at::Tensor> forward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                                           double scale);
+
+// The gradients of query, key and value.
+std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const at::Tensor& query, const at::Tensor& key,
+                                                        const at::Tensor& value, const at::Tensor& out,
+                                                        const at::Tensor& lse, const at::Tensor& gradient,
+                                                        double scale);
+
+}  // namespace panatune::attention

@@ -1,0 +1,20 @@
+// panatune::linear_cross_entropy(Tensor hidden, Tensor weight, Tensor targets, int chunk_rows=512)
+//     -> (Tensor loss_sum, Tensor correct)
+//
+// The output head and the cross-entropy in one: hidden [N, H] times weight [V, H] transposed, against targets
+// [N] int64 in [0, V). `loss_sum` is the fp32 sum of the rows' losses in nats, `correct` the int64 count of rows
+// whose first largest logit is the target's. Logits exist for `chunk_rows` rows at a time, rounded to hidden's
+// dtype as a plain head would; softmax and loss are fp32. When hidden or weight require a gradient, it is formed
+// chunk by chunk in the forward pass and only scaled in the backward pass. Autocast casts hidden and weight.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <tuple>
+
+namespace panatune {
+
+std::tuple<at::Tensor, at::Tensor> linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight,
+                                                        const at::Tensor& targets, int64_t chunk_rows);
+
+}  // namespace panatune
