@@ -3,6 +3,7 @@ package dev.panatune.tensor;
 import dev.panatune.bindings.panatune_h;
 import dev.panatune.bindings.pt_metadata;
 import dev.panatune.error.TensorException;
+import dev.panatune.natives.NativeLibraries;
 import java.lang.foreign.Arena;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout.PathElement;
@@ -27,12 +28,7 @@ import java.util.Arrays;
  */
 public final class Tensor extends TensorOperations implements AutoCloseable {
   /** A leaf call that never blocks, so it may skip the thread-state transition. */
-  private static final MethodHandle READ_METADATA =
-      Linker.nativeLinker()
-          .downcallHandle(
-              panatune_h.pt_tensor_metadata$address(),
-              panatune_h.pt_tensor_metadata$descriptor(),
-              Linker.Option.critical(false));
+  private static final MethodHandle READ_METADATA = metadataReader();
 
   private static final long DTYPE = offset("dtype");
   private static final long DIMS = offset("dims");
@@ -54,6 +50,16 @@ public final class Tensor extends TensorOperations implements AutoCloseable {
     if (context.scope != null) {
       context.scope.add(this);
     }
+  }
+
+  private static MethodHandle metadataReader() {
+    // A tensor may be the first thing that a program makes: nothing is loaded then.
+    NativeLibraries.load();
+    return Linker.nativeLinker()
+        .downcallHandle(
+            panatune_h.pt_tensor_metadata$address(),
+            panatune_h.pt_tensor_metadata$descriptor(),
+            Linker.Option.critical(false));
   }
 
   private static long offset(String field) {
