@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "abi.h"
+#include "cpu.h"
 
 using namespace panatune;
 
@@ -24,8 +25,8 @@ int32_t pt_version(int32_t* abi, const char** torch_version, pt_error* error) {
 int32_t pt_describe(char* text, int64_t capacity, pt_error* error) {
   return protect(error, [&] {
     TORCH_CHECK_VALUE(capacity > 0, "no room for the description");
-    std::string description =
-        at::show_config() + "\nCPU capability: " + at::get_cpu_capability() + "\n" + at::get_parallel_info();
+    std::string description = at::show_config() + "\nCPU capability: " + at::get_cpu_capability() + "\n" +
+                              at::get_parallel_info() + "\nPanatune kernels: " + cpu_kernels() + "\n";
     size_t length = std::min(description.size(), static_cast<size_t>(capacity - 1));
     std::memcpy(text, description.data(), length);
     text[length] = '\0';

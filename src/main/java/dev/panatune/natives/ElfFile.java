@@ -53,7 +53,7 @@ record ElfFile(List<String> needed) {
     long length = file.size();
     if (length < HEADER) {
       throw new FormatException(
-          path + " is not a shared library: it has " + length + " bytes. Fetch or install it anew.");
+          path + " is not a shared library: it has " + length + " bytes.");
     }
     ByteBuffer header = bytes(file, 0, HEADER, path);
     if (header.getInt(0) != 0x464c457f || header.get(4) != 2 || header.get(5) != 1) {
@@ -95,7 +95,7 @@ record ElfFile(List<String> needed) {
               + length
               + " bytes and its headers speak of "
               + end
-              + ". Fetch or install it anew.");
+              + ".");
     }
   }
 
@@ -159,7 +159,7 @@ record ElfFile(List<String> needed) {
   private static ByteBuffer bytes(FileChannel file, long offset, long size, Path path)
       throws IOException {
     if (offset < 0 || size < 0 || size > LARGEST_TABLE || offset + size > file.size()) {
-      throw new FormatException(path + " is damaged or cut off. Fetch or install it anew.");
+      throw new FormatException(path + " is damaged or cut off.");
     }
     ByteBuffer buffer = ByteBuffer.allocate((int) size).order(ByteOrder.LITTLE_ENDIAN);
     while (buffer.hasRemaining() && file.read(buffer, offset + buffer.position()) >= 0) {

@@ -94,7 +94,7 @@ final class LibraryLoader {
     try {
       return ElfFile.read(file, platform).needed();
     } catch (FormatException e) {
-      throw new NativeLibraryException(e.getMessage(), e);
+      throw new NativeLibraryException(e.getMessage() + " Run 'panatune doctor'.", e);
     }
   }
 
@@ -103,7 +103,7 @@ final class LibraryLoader {
   }
 
   /** In a Python environment the CUDA libraries lie beside torch, in nvidia/PART/lib. */
-  private static List<Path> nvidiaFolders(LocatedLibrary torch) {
+  static List<Path> nvidiaFolders(LocatedLibrary torch) {
     Path nvidia = torch.folder().resolveSibling("nvidia");
     if (!Files.isDirectory(nvidia)) {
       return List.of();
@@ -111,7 +111,7 @@ final class LibraryLoader {
     return list(nvidia).stream().map(part -> part.resolve("lib")).filter(Files::isDirectory).toList();
   }
 
-  private static List<Path> openMpRuntimes(Path lib) {
+  static List<Path> openMpRuntimes(Path lib) {
     return list(lib).stream()
         .filter(f -> OpenMpRuntimes.isOne(f.getFileName().toString()))
         .toList();

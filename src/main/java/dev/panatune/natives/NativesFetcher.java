@@ -12,9 +12,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.security.DigestInputStream;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
@@ -169,7 +166,7 @@ public final class NativesFetcher {
   }
 
   private void unpack(LockedWheel wheel, Path archive, Path folder) throws IOException {
-    String hash = sha256(archive);
+    String hash = HexFormat.of().formatHex(Sha256.of(archive));
     if (!hash.equals(wheel.sha256())) {
       throw new NativeLibraryException(
           archive.getFileName()
@@ -205,19 +202,6 @@ public final class NativesFetcher {
     Path part = target.resolveSibling(target.getFileName() + ".part");
     Files.copy(in, part, StandardCopyOption.REPLACE_EXISTING);
     Files.move(part, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-  }
-
-  private static String sha256(Path file) throws IOException {
-    try (DigestInputStream in =
-        new DigestInputStream(Files.newInputStream(file), MessageDigest.getInstance("SHA-256"))) {
-      byte[] buffer = new byte[1 << 20];
-      while (in.read(buffer) >= 0) {
-        // The stream digests what is read.
-      }
-      return HexFormat.of().formatHex(in.getMessageDigest().digest());
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java has SHA-256", e);
-    }
   }
 
   private static void deleteTree(Path folder) throws IOException {

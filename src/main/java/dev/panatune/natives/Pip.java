@@ -125,7 +125,7 @@ final class Pip {
     }
   }
 
-  /** Files come and go while pip works, so this is the best that can be said at the moment. */
+  /** The largest file: what is being fetched. Files come and go while pip works. */
   private static long bytesIn(Path folder) throws IOException {
     AtomicLong bytes = new AtomicLong();
     Files.walkFileTree(
@@ -133,7 +133,7 @@ final class Pip {
         new SimpleFileVisitor<>() {
           @Override
           public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) {
-            bytes.addAndGet(attributes.size());
+            bytes.accumulateAndGet(attributes.size(), Math::max);
             return FileVisitResult.CONTINUE;
           }
 

@@ -8,12 +8,12 @@ import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 
 /** Our own native library, which travels with the classes. */
 final class ShimFile {
+  private static final int HASH_LETTERS = 16;
+
   private ShimFile() {}
 
   /**
@@ -46,7 +46,7 @@ final class ShimFile {
   }
 
   static Path extract(byte[] contents, String name, Path folder) throws IOException {
-    Path target = folder.resolve(sha256(contents).substring(0, 16)).resolve(name);
+    Path target = folder.resolve(HexFormat.of().formatHex(Sha256.of(contents)).substring(0, HASH_LETTERS)).resolve(name);
     if (!Files.isRegularFile(target) || Files.size(target) != contents.length) {
       Files.createDirectories(target.getParent());
       Path part = Files.createTempFile(target.getParent(), name, ".part");
@@ -54,13 +54,5 @@ final class ShimFile {
       Files.move(part, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
     return target;
-  }
-
-  private static String sha256(byte[] contents) {
-    try {
-      return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(contents));
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java has SHA-256", e);
-    }
   }
 }
