@@ -49,8 +49,8 @@ public final class NativesFetcher {
   }
 
   /**
-   * Fetches libtorch, unless {@code PANATUNE_TORCH} or {@code LIBTORCH} names one, and bitsandbytes,
-   * unless a fitting one lies beside that. Does nothing where all is there.
+   * Fetches libtorch, unless {@code PANATUNE_TORCH} or {@code LIBTORCH} names one, and
+   * bitsandbytes, unless a fitting one lies beside that. Does nothing where all is there.
    *
    * @param progress takes lines that say what goes on
    * @throws NativeLibraryException if something cannot be fetched, or does not have its pinned hash
@@ -125,8 +125,7 @@ public final class NativesFetcher {
         Files.createDirectories(downloads);
         Path download = Files.createTempDirectory(downloads, "");
         progress.accept("Fetching " + wheel + " for " + locator.platform() + " ...");
-        Pip.find().download(wheel, download, progress);
-        unpack(wheel, onlyWheelIn(download, wheel), folder);
+        unpack(wheel, download(wheel, download), folder);
         deleteTree(downloads);
       }
     }
@@ -154,14 +153,24 @@ public final class NativesFetcher {
     return wheel.version() + " " + wheel.sha256() + " " + String.join(" ", wheel.unpacked()) + "\n";
   }
 
-  private static Path onlyWheelIn(Path folder, LockedWheel wheel) throws IOException {
-    try (Stream<Path> files = Files.list(folder)) {
-      return files
-          .filter(f -> f.getFileName().toString().endsWith(".whl"))
-          .findFirst()
+  private Path download(LockedWheel wheel, Path folder) {
+    List<String> options =
+        List.of(
+            "--implementation=cp",
+            "--python-version=3.12",
+            "--abi=cp312",
+            "--platform=" + wheel.pipPlatform());
+    try {
+      return Pip.find()
           .orElseThrow(
               () ->
-                  new NativeLibraryException("pip said that it fetched " + wheel + ", but did not."));
+                  new NativeLibraryException(
+                      "pip is needed to fetch the native libraries, and none was found: install it"
+                          + " (Debian: apt-get install python3-pip), or point PANATUNE_TORCH at an"
+                          + " installed libtorch."))
+          .download(wheel.requirement(), options, folder, progress);
+    } catch (IOException e) {
+      throw new NativeLibraryException(e.getMessage(), e);
     }
   }
 
@@ -192,8 +201,7 @@ public final class NativesFetcher {
       }
     }
     write(
-        new ByteArrayInputStream(
-            contents(wheel).getBytes(StandardCharsets.UTF_8)),
+        new ByteArrayInputStream(contents(wheel).getBytes(StandardCharsets.UTF_8)),
         marker(folder, wheel));
   }
 

@@ -1,7 +1,7 @@
 package dev.panatune.natives;
 
-import dev.panatune.error.NativeLibraryException;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
@@ -10,12 +10,14 @@ import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 
 /** Python's package client, used as a downloader: it knows mirrors, proxies and certificates. */
-final class Pip {
+public final class Pip {
   private static final List<List<String>> COMMANDS =
       List.of(List.of("pip3"), List.of("pip"), List.of("python3", "-m", "pip"));
 
@@ -31,22 +33,20 @@ final class Pip {
   }
 
   /**
-   * Finds a pip that runs.
+   * Finds a pip that runs; empty if there is none.
    *
-   * @throws NativeLibraryException if there is none
+   * @throws IOException if it was interrupted
    */
-  static Pip find() {
+  public static Optional<Pip> find() throws IOException {
     for (List<String> command : COMMANDS) {
       if (runs(command)) {
-        return new Pip(command);
+        return Optional.of(new Pip(command));
       }
     }
-    throw new NativeLibraryException(
-        "pip is needed to fetch the native libraries, and none was found: install it (Debian:"
-            + " apt-get install python3-pip), or point PANATUNE_TORCH at an installed libtorch.");
+    return Optional.empty();
   }
 
-  private static boolean runs(List<String> command) {
+  private static boolean runs(List<String> command) throws InterruptedIOException {
     List<String> version = new ArrayList<>(command);
     version.add("--version");
     try {
@@ -59,53 +59,63 @@ final class Pip {
       return process.waitFor() == 0;
     } catch (IOException e) {
       return false;
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new NativeLibraryException("Interrupted while looking for pip.", e);
+    } catch (InterruptedException _) {
+      throw interrupted("looking for pip");
     }
   }
 
   /**
-   * Downloads one wheel, hash checked by pip, into an empty folder that pip also uses for its
-   * temporary files.
+   * Downloads one wheel, without what it depends on, into an empty folder that pip also uses for
+   * its temporary files.
    *
-   * @throws NativeLibraryException with pip's own words if it fails
+   * @param requirement as a line of pip's requirements file; with a hash, pip checks it
+   * @param options of {@code pip download} that choose among the wheels
+   * @param progress takes lines that say how far it is
+   * @return the wheel
+   * @throws IOException with pip's own words if it fails
    */
-  void download(LockedWheel wheel, Path folder, Consumer<String> progress) {
-    try {
-      Path requirements = Files.writeString(folder.resolve(REQUIREMENTS), wheel.requirement());
-      Path log = folder.resolve(LOG);
-      List<String> arguments = new ArrayList<>(command);
-      arguments.addAll(
-          List.of("--disable-pip-version-check", "--no-input", "--no-cache-dir", "download"));
-      arguments.addAll(List.of("--no-deps", "--only-binary=:all:", "--progress-bar=off"));
-      arguments.addAll(List.of("--implementation=cp", "--python-version=3.12", "--abi=cp312"));
-      arguments.addAll(List.of("--platform", wheel.pipPlatform()));
-      arguments.addAll(List.of("--dest", folder.toString()));
-      arguments.addAll(List.of("--requirement", requirements.toString()));
-      ProcessBuilder builder =
-          new ProcessBuilder(arguments).redirectErrorStream(true).redirectOutput(log.toFile());
-      builder.environment().put("TMPDIR", folder.toString());
-      Process process = builder.start();
-      process.getOutputStream().close();
-      int status = waitFor(process, wheel, folder, progress);
-      if (status != 0) {
-        throw new NativeLibraryException(
-            "pip could not fetch "
-                + wheel
-                + " (exit code "
-                + status
-                + "). Its last words: "
-                + lastWords(log));
-      }
-    } catch (IOException e) {
-      throw new NativeLibraryException(
-          "pip could not be run to fetch " + wheel + ": " + e.getMessage(), e);
+  public Path download(
+      String requirement, List<String> options, Path folder, Consumer<String> progress)
+      throws IOException {
+    String what = requirement.split(" ", 2)[0];
+    Path requirements = Files.writeString(folder.resolve(REQUIREMENTS), requirement);
+    Path log = folder.resolve(LOG);
+    List<String> arguments = new ArrayList<>(command);
+    arguments.addAll(
+        List.of("--disable-pip-version-check", "--no-input", "--no-cache-dir", "download"));
+    arguments.addAll(List.of("--no-deps", "--only-binary=:all:", "--progress-bar=off"));
+    arguments.addAll(options);
+    arguments.addAll(List.of("--dest", folder.toString()));
+    arguments.addAll(List.of("--requirement", requirements.toString()));
+    ProcessBuilder builder =
+        new ProcessBuilder(arguments).redirectErrorStream(true).redirectOutput(log.toFile());
+    builder.environment().put("TMPDIR", folder.toString());
+    Process process = builder.start();
+    process.getOutputStream().close();
+    int status = waitFor(process, what, folder, progress);
+    if (status != 0) {
+      throw new IOException(
+          "pip could not fetch "
+              + what
+              + " (exit code "
+              + status
+              + "). Its last words: "
+              + lastWords(log));
+    }
+    return onlyWheelIn(folder, what);
+  }
+
+  private static Path onlyWheelIn(Path folder, String what) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files
+          .filter(f -> f.getFileName().toString().endsWith(".whl"))
+          .findFirst()
+          .orElseThrow(
+              () -> new IOException("pip said that it fetched " + what + ", but did not."));
     }
   }
 
-  private static int waitFor(
-      Process process, LockedWheel wheel, Path folder, Consumer<String> progress)
+  private static int waitFor(Process process, String what, Path folder, Consumer<String> progress)
       throws IOException {
     try {
       long reported = 0;
@@ -113,16 +123,20 @@ final class Pip {
         long bytes = bytesIn(folder);
         if (bytes - reported >= REPORT_EVERY) {
           reported = bytes;
-          progress.accept("  " + wheel + ": " + bytes / 1_000_000 + " MB");
+          progress.accept("  " + what + ": " + bytes / 1_000_000 + " MB");
         }
       }
       return process.exitValue();
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new NativeLibraryException("Interrupted while fetching " + wheel + ".", e);
+    } catch (InterruptedException _) {
+      throw interrupted("fetching " + what);
     } finally {
       process.destroy();
     }
+  }
+
+  private static InterruptedIOException interrupted(String doing) {
+    Thread.currentThread().interrupt();
+    return new InterruptedIOException("Interrupted while " + doing + ".");
   }
 
   /** The largest file: what is being fetched. Files come and go while pip works. */

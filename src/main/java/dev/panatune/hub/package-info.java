@@ -1,0 +1,2 @@
+/** Where models and data come from: paths, and files that Python packages carry. */
+package dev.panatune.hub;
