@@ -58,7 +58,7 @@ final class GgufCursor {
               + what
               + " is "
               + Long.toUnsignedString(count)
-              + ", for which the file is too short");
+              + ", for which the file is too short; copy it again");
     }
     return count;
   }
@@ -84,8 +84,15 @@ final class GgufCursor {
       throw truncated(what);
     }
     byte[] bytes = new byte[length];
-    file.read(ByteBuffer.wrap(bytes), position());
-    skip(length);
+    if (length <= buffer.capacity()) {
+      need(length, what);
+      buffer.get(bytes);
+    } else {
+      long start = position();
+      file.read(ByteBuffer.wrap(bytes), start);
+      bufferStart = start + length;
+      buffer.position(0).limit(0);
+    }
     return bytes;
   }
 
@@ -95,15 +102,6 @@ final class GgufCursor {
 
   FormatException bad(String what) {
     return new FormatException(Printable.path(file.path()) + " " + what);
-  }
-
-  private void skip(int length) {
-    if (length <= buffer.remaining()) {
-      buffer.position(buffer.position() + length);
-    } else {
-      bufferStart = position() + length;
-      buffer.limit(0);
-    }
   }
 
   private void need(int bytes, String what) {
@@ -121,6 +119,7 @@ final class GgufCursor {
   }
 
   private FormatException truncated(String what) {
-    return bad("is truncated: it ends at byte " + file.size() + ", within " + what);
+    return bad(
+        "is truncated: it ends at byte " + file.size() + ", within " + what + "; copy it again");
   }
 }

@@ -37,6 +37,7 @@ final class GgufHeader {
   }
 
   static GgufHeader read(RegularFile file, HeapBudget budget) {
+    file.requireNoLfsPointer();
     GgufHeader header = new GgufHeader(new GgufCursor(file, budget));
     header.read(file.size());
     return header;
@@ -202,7 +203,7 @@ final class GgufHeader {
               + tensor.offset()
               + " of the data) ends after the file, whose data has "
               + Math.max(0, fileSize - dataStart)
-              + " bytes");
+              + " bytes; copy it again");
     }
     GgufTensorInfo placed =
         new GgufTensorInfo(

@@ -43,6 +43,7 @@ final class Inspector {
         if (file.size() == 0) {
           throw new FormatException(Printable.path(path) + " is empty; get it anew");
         }
+        file.requireNoLfsPointer();
         ByteBuffer start = ByteBuffer.allocate(9).order(ByteOrder.LITTLE_ENDIAN);
         start.limit((int) Math.min(start.capacity(), file.size()));
         file.read(start, 0);

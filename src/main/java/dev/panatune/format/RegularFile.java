@@ -5,15 +5,21 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 
 /**
  * An outside file, opened for reading by position. Pipes and devices, which would block or never
  * end, are refused, and a file that shrinks while it is read ends in an error, not in a fault.
  */
 final class RegularFile implements AutoCloseable {
+  private static final byte[] LFS_START =
+      "version https://git-lfs".getBytes(StandardCharsets.US_ASCII);
+  private static final int LFS_LARGEST = 1024;
+
   private final Path path;
   private final FileChannel channel;
   private final long size;
@@ -55,6 +61,20 @@ final class RegularFile implements AutoCloseable {
 
   FileChannel channel() {
     return channel;
+  }
+
+  /** Refuses what a clone without Git LFS has in place of large files. */
+  void requireNoLfsPointer() {
+    if (size > LFS_LARGEST || size < LFS_START.length) {
+      return;
+    }
+    ByteBuffer start = ByteBuffer.allocate(LFS_START.length);
+    read(start, 0);
+    if (Arrays.equals(start.array(), LFS_START)) {
+      throw new FormatException(
+          Printable.path(path)
+              + " is a Git LFS pointer, not the file itself; run git lfs pull where it came from");
+    }
   }
 
   /** Fills {@code target} from {@code position}; the caller has checked that the bytes exist. */

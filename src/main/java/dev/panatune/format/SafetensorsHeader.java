@@ -53,6 +53,7 @@ final class SafetensorsHeader {
   }
 
   static SafetensorsHeader read(RegularFile file, HeapBudget budget) {
+    file.requireNoLfsPointer();
     SafetensorsHeader header = new SafetensorsHeader(file, budget);
     header.parse(header.length());
     header.checkRanges();
@@ -73,7 +74,7 @@ final class SafetensorsHeader {
       throw bad(
           "has "
               + file.size()
-              + " bytes, which is too short for a safetensors file; it is empty or truncated");
+              + " bytes, which is too short for a safetensors file; copy it again");
     }
     ByteBuffer bytes = ByteBuffer.allocate(LENGTH_BYTES).order(ByteOrder.LITTLE_ENDIAN);
     file.read(bytes, 0);
@@ -89,7 +90,11 @@ final class SafetensorsHeader {
     dataStart = LENGTH_BYTES + length;
     if (dataStart > file.size()) {
       throw bad(
-          "is truncated: its header ends at byte " + dataStart + " of " + file.size() + " there");
+          "is truncated: its header ends at byte "
+              + dataStart
+              + ", and the file at "
+              + file.size()
+              + "; copy it again");
     }
     return length;
   }
@@ -276,7 +281,8 @@ final class SafetensorsHeader {
               + " ends at byte "
               + range[1]
               + " of the data, which has "
-              + (file.size() - dataStart));
+              + (file.size() - dataStart)
+              + "; copy it again");
     }
     budget.charge(
         TENSOR_HEAP_BYTES + HeapBudget.stringBytes(name.length()) + 8L * shape.length, file.path());

@@ -99,6 +99,14 @@ class InspectionTest {
   }
 
   @Test
+  void aGitLfsPointerIsNamedAsSuch() throws IOException {
+    String pointer = "version https://git-lfs.example/spec/v1\noid sha256:00\nsize 12\n";
+    for (String name : List.of("m.safetensors", "m.gguf", "m.bin")) {
+      assertRefused(Files.writeString(directory.resolve(name), pointer), "git lfs pull");
+    }
+  }
+
+  @Test
   void aConfigurationThatIsNoObjectIsRefused() throws IOException {
     for (String config : List.of("", "[1]", "{\"a\": 1, \"a\": 2}", "{} {}", "{\"a\": }", "x")) {
       Files.writeString(directory.resolve("config.json"), config);
