@@ -18,7 +18,7 @@ final class Adaptation {
   private final CausalLM model;
   private final LoraConfig config;
   private final Map<String, LoraLinear> layers = new LinkedHashMap<>();
-  private final Map<String, Tensor> originals = new LinkedHashMap<>();
+  private final Map<String, DType> storedTypes = new LinkedHashMap<>();
 
   private Adaptation(CausalLM model, LoraConfig config) {
     this.model = model;
@@ -51,9 +51,9 @@ final class Adaptation {
     return layers;
   }
 
-  /** What stood in the place of parameters that are trained whole, by path. */
-  Map<String, Tensor> originals() {
-    return originals;
+  /** The paths of parameters that are trained whole, with the types that they had in the model. */
+  Map<String, DType> storedTypes() {
+    return storedTypes;
   }
 
   private List<Map.Entry<String, Module>> targets() {
@@ -140,12 +140,25 @@ final class Adaptation {
 
   /** A float32 master takes the parameter's place. */
   private void train(String path) {
-    if (!originals.containsKey(path)) {
-      try (TensorScope _ = TensorScope.open()) {
-        Tensor master = model.parameter(path).detach().to(DType.FLOAT32).clone().keep();
-        originals.put(path, model.swapParameter(path, master.requiresGrad(true)));
+    if (storedTypes.containsKey(path)) {
+      return;
+    }
+    try (TensorScope _ = TensorScope.open()) {
+      Tensor stored = model.parameter(path);
+      storedTypes.put(path, stored.dtype());
+      Tensor master = stored.detach().to(DType.FLOAT32).clone().keep();
+      model.swapParameter(path, master.requiresGrad(true));
+      if (!isInUse(stored)) {
+        stored.close();
       }
     }
+  }
+
+  /** A tied tensor has another name yet. */
+  private boolean isInUse(Tensor tensor) {
+    return model
+        .namedModules()
+        .anyMatch(entry -> entry.getValue().parameters().containsValue(tensor));
   }
 
   private TreeSet<String> linearNames() {

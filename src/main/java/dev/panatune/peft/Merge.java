@@ -30,7 +30,7 @@ final class Merge {
   MergeReport run() {
     checkHead();
     try (GradMode _ = GradMode.disable()) {
-      adaptation.originals().forEach(this::settle);
+      adaptation.storedTypes().forEach(this::settle);
       adaptation.layers().forEach(this::merge);
     }
     model.setTrainable(false);
@@ -47,21 +47,11 @@ final class Merge {
   }
 
   /** A parameter that was trained whole takes its model's type. */
-  private void settle(String path, Tensor original) {
+  private void settle(String path, DType stored) {
     try (TensorScope _ = TensorScope.open();
         Tensor master = model.parameter(path)) {
-      DType dtype = options.dtype() == null ? original.dtype() : options.dtype();
+      DType dtype = options.dtype() == null ? stored : options.dtype();
       model.swapParameter(path, master.detach().to(dtype).keep());
-    }
-    closeUnlessTied(original);
-  }
-
-  /** A tied embedding may still be in use under its other name. */
-  private void closeUnlessTied(Tensor original) {
-    if (model
-        .namedModules()
-        .noneMatch(entry -> entry.getValue().parameters().containsValue(original))) {
-      original.close();
     }
   }
 

@@ -128,12 +128,12 @@ public final class PeftModel {
   private void freeze() {
     parameters.values().forEach(tensor -> tensor.requiresGrad(false));
     adaptation
-        .originals()
+        .storedTypes()
         .forEach(
-            (path, original) -> {
+            (path, dtype) -> {
               try (TensorScope _ = TensorScope.open();
                   Tensor master = parameters.get(path)) {
-                Tensor cast = master.to(original.dtype()).keep();
+                Tensor cast = master.to(dtype).keep();
                 model.swapParameter(path, cast);
                 parameters.put(path, cast);
               }
