@@ -85,15 +85,10 @@ struct Block {
   template <int W>
   PANATUNE_INLINE static float dot(const float* a, const float* b, int64_t count) {
     simd::F32<W> sums = {};
-    int64_t i = 0;
-    for (; i + W <= count; i += W) {
-      sums += simd::load<W>(a + i) * simd::load<W>(b + i);
+    for (int64_t i = 0; i < count; i += W) {
+      sums += simd::load<W>(a + i, count - i) * simd::load<W>(b + i, count - i);
     }
-    float total = simd::sum<W>(sums);
-    for (; i < count; ++i) {
-      total += a[i] * b[i];
-    }
-    return total;
+    return simd::sum<W>(sums);
   }
 
   static int64_t floats(int64_t keys_row, int64_t depth) { return kRows * (2 * keys_row + 3 * tile::padded(depth)); }

@@ -134,30 +134,24 @@ struct SingleRow {
   template <int W>
   PANATUNE_INLINE static void run(const SingleRow& task, float* memory) {
     const int64_t depth = task.depth;
-    const int64_t whole = depth / W * W;
     float* scores = memory;
     float* left = scores + key_row(task.visible);
     scale_row<W>(left, task.query, depth, task.scale);
     for (int64_t j = 0; j < task.visible; ++j) {
       const T* key = task.keys + j * task.keys_row;
       simd::F32<W> sums = {};
-      for (int64_t d = 0; d < whole; d += W) {
-        sums += simd::load<W>(left + d) * simd::load<W>(key + d);
-      }
-      if (whole < depth) {
-        sums += simd::load<W>(left + whole, depth - whole) * simd::load<W>(key + whole, depth - whole);
+      for (int64_t d = 0; d < depth; d += W) {
+        sums += simd::load<W>(left + d, depth - d) * simd::load<W>(key + d, depth - d);
       }
       scores[j] = simd::sum<W>(sums);
     }
     const float inverse = 1.0f / soften<W>(scores, task.visible, task.visible, task.lse);
     for (int64_t d = 0; d < depth; d += W) {
-      const int64_t count = depth - d < W ? depth - d : W;
       simd::F32<W> sums = {};
       for (int64_t j = 0; j < task.visible; ++j) {
-        const T* value = task.values + j * task.values_row + d;
-        sums += scores[j] * (count == W ? simd::load<W>(value) : simd::load<W>(value, count));
+        sums += scores[j] * simd::load<W>(task.values + j * task.values_row + d, depth - d);
       }
-      simd::store<W>(task.out + d, sums * inverse, count);
+      simd::store<W>(task.out + d, sums * inverse, depth - d);
     }
   }
 

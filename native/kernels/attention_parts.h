@@ -2,12 +2,12 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
 #include <tuple>
 #include <vector>
 
+#include "heads.h"
 #include "tile.h"
 
 namespace panatune::attention {
@@ -15,7 +15,7 @@ namespace panatune::attention {
 // Query rows that go through the products together: eight tiles, and little work above the diagonal.
 constexpr int64_t kRows = 48;
 
-// The sizes of a call, and where the rows of one [B, H, T, D] tensor lie.
+// The sizes of a call.
 struct Sizes {
   int64_t batch, heads, kv_heads, rows, keys, depth;
 
@@ -31,28 +31,6 @@ struct Sizes {
   // Keys that query row `row` sees.
   int64_t visible(int64_t row) const { return keys - rows + row + 1; }
 };
-
-template <class T>
-struct Rows {
-  T* data;
-  int64_t batch, head, row;
-
-  // T is const where the tensor is read only.
-  explicit Rows(const at::Tensor& tensor)
-      : data(static_cast<T*>(tensor.data_ptr())),
-        batch(tensor.stride(0)),
-        head(tensor.stride(1)),
-        row(tensor.stride(2)) {}
-
-  T* at(int64_t b, int64_t h, int64_t t) const { return data + b * batch + h * head + t * row; }
-};
-
-// An empty tensor of query's shape [B, H, T, D] that lies in memory as [B, T, H, D].
-inline at::Tensor empty_joinable(const at::Tensor& query) {
-  return at::empty({query.size(0), query.size(2), query.size(1), query.size(3)}, query.options()).transpose(1, 2);
-}
-
-inline at::Tensor dense_rows(const at::Tensor& tensor) { return tensor.stride(3) == 1 ? tensor : tensor.contiguous(); }
 
 // [B, H, S, D] as fp32 [B, H, S, padded D], the padding zero: the right side of a product over keys.
 inline at::Tensor widened(const at::Tensor& tensor) {
@@ -76,11 +54,7 @@ inline at::Tensor widened_transposed(const at::Tensor& tensor) {
 // to[0, count) = from[0, count) * factor, through fp32.
 template <int W, class To, class From>
 PANATUNE_INLINE void scale_row(To* to, const From* from, int64_t count, float factor) {
-  int64_t i = 0;
-  for (; i + W <= count; i += W) {
-    simd::store<W>(to + i, simd::load<W>(from + i) * factor);
-  }
-  if (i < count) {
+  for (int64_t i = 0; i < count; i += W) {
     simd::store<W>(to + i, simd::load<W>(from + i, count - i) * factor, count - i);
   }
 }

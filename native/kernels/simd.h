@@ -112,20 +112,27 @@ PANATUNE_INLINE void store(c10::Half* to, const F32<W>& value) {
   std::memcpy(to, &narrow, sizeof(narrow));
 }
 
-// The first `count` < W elements; the other lanes are zero.
+// The first W elements, or all `left` of them where fewer are left; the other lanes are zero.
 template <int W, class T>
-PANATUNE_INLINE F32<W> load(const T* from, int64_t count) {
+PANATUNE_INLINE F32<W> load(const T* from, int64_t left) {
+  if (left >= W) {
+    return load<W>(from);
+  }
   T padded[W];
   std::memset(static_cast<void*>(padded), 0, sizeof(padded));
-  std::memcpy(static_cast<void*>(padded), from, count * sizeof(T));
+  std::memcpy(static_cast<void*>(padded), from, left * sizeof(T));
   return load<W>(padded);
 }
 
 template <int W, class T>
-PANATUNE_INLINE void store(T* to, const F32<W>& value, int64_t count) {
+PANATUNE_INLINE void store(T* to, const F32<W>& value, int64_t left) {
+  if (left >= W) {
+    store<W>(to, value);
+    return;
+  }
   T padded[W];
   store<W>(padded, value);
-  std::memcpy(static_cast<void*>(to), padded, count * sizeof(T));
+  std::memcpy(static_cast<void*>(to), padded, left * sizeof(T));
 }
 
 template <int W>
