@@ -12,7 +12,8 @@ import java.util.Set;
  *
  * @param model its name, empty where it is not told
  * @param logicalCpus how many of them this process may use
- * @param features the instruction sets that libtorch or our kernels make use of, as Linux names them
+ * @param features the instruction sets that libtorch or our kernels make use of, as Linux names
+ *     them
  */
 public record CpuFacts(String model, int logicalCpus, List<String> features) {
   private static final Set<String> RELEVANT =

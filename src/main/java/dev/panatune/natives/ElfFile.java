@@ -52,8 +52,7 @@ record ElfFile(List<String> needed) {
   private static ElfFile read(FileChannel file, Path path, Platform platform) throws IOException {
     long length = file.size();
     if (length < HEADER) {
-      throw new FormatException(
-          path + " is not a shared library: it has " + length + " bytes.");
+      throw new FormatException(path + " is not a shared library: it has " + length + " bytes.");
     }
     ByteBuffer header = bytes(file, 0, HEADER, path);
     if (header.getInt(0) != 0x464c457f || header.get(4) != 2 || header.get(5) != 1) {
@@ -64,8 +63,7 @@ record ElfFile(List<String> needed) {
       throw new FormatException(
           path + " is for another processor (ELF machine " + machine + ") than " + platform + ".");
     }
-    long sections =
-        header.getLong(40) + (long) unsigned(header, 58) * unsigned(header, 60);
+    long sections = header.getLong(40) + (long) unsigned(header, 58) * unsigned(header, 60);
     long end = Math.max(HEADER, sections);
     List<Segment> segments = new ArrayList<>();
     long table = header.getLong(32);
@@ -90,12 +88,7 @@ record ElfFile(List<String> needed) {
   private static void checkEnd(long end, long length, Path path) {
     if (end > length || end < 0) {
       throw new FormatException(
-          path
-              + " is cut off: it has "
-              + length
-              + " bytes and its headers speak of "
-              + end
-              + ".");
+          path + " is cut off: it has " + length + " bytes and its headers speak of " + end + ".");
     }
   }
 

@@ -10,7 +10,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** Checks that the files of an installation are the ones that were installed, without loading any. */
+/**
+ * Checks that the files of an installation are the ones that were installed, without loading any.
+ */
 final class InstallationCheck {
   private final Platform platform;
   private final List<String> problems = new ArrayList<>();
@@ -52,22 +54,18 @@ final class InstallationCheck {
 
   void shim(Path shim) {
     readable(shim)
-        .ifPresent(
-            what ->
-                problems.add(what + " Build Panatune anew: 'mvn clean package', or bin/panatune."));
+        .ifPresent(what ->
+            problems.add(what + " Build Panatune anew: 'mvn clean package', or bin/panatune."));
   }
 
   private void check(Path file, Path site, WheelRecord record, String origin) {
     broken(file, site, record)
-        .ifPresent(
-            what ->
-                problems.add(
-                    what
-                        + (origin.equals("cache")
-                            ? " Delete " + site + " and run 'panatune setup'."
-                            : " Install it anew, or unset "
-                                + origin
-                                + " and run 'panatune setup'.")));
+        .ifPresent(what ->
+            problems.add(
+                what
+                    + (origin.equals("cache")
+                        ? " Delete " + site + " and run 'panatune setup'."
+                        : " Install it anew, or unset " + origin + " and run 'panatune setup'.")));
   }
 
   private Optional<String> broken(Path file, Path site, WheelRecord record) {

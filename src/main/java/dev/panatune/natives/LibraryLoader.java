@@ -59,7 +59,8 @@ final class LibraryLoader {
   /**
    * Loads a library after those that it needs.
    *
-   * @throws NativeLibraryException if it is not there, broken, or something that it needs is missing
+   * @throws NativeLibraryException if it is not there, broken, or something that it needs is
+   *     missing
    */
   void load(Path file) {
     String name = file.getFileName().toString();
@@ -81,7 +82,10 @@ final class LibraryLoader {
     loaded.put(name, file);
   }
 
-  /** Whether a library needs an OpenMP runtime of a name that was not loaded: it would bring its own. */
+  /**
+   * Whether a library needs an OpenMP runtime of a name that was not loaded: it would bring its
+   * own.
+   */
   boolean wouldBringOpenMp(Path file) {
     return needed(file).stream()
         .anyMatch(name -> OpenMpRuntimes.isOne(name) && !loaded.containsKey(name));
@@ -108,7 +112,10 @@ final class LibraryLoader {
     if (!Files.isDirectory(nvidia)) {
       return List.of();
     }
-    return list(nvidia).stream().map(part -> part.resolve("lib")).filter(Files::isDirectory).toList();
+    return list(nvidia).stream()
+        .map(part -> part.resolve("lib"))
+        .filter(Files::isDirectory)
+        .toList();
   }
 
   static List<Path> openMpRuntimes(Path lib) {
@@ -129,13 +136,12 @@ final class LibraryLoader {
     ProcessLibraries.loaded().stream()
         .filter(path -> path.getFileName().toString().startsWith("libtorch_cpu."))
         .findFirst()
-        .ifPresent(
-            path -> {
-              throw new NativeLibraryException(
-                  "This process has loaded another libtorch already, "
-                      + path
-                      + ": two cannot live in one process. Point PANATUNE_TORCH at that one if it is"
-                      + " of the same version, and load Panatune first.");
-            });
+        .ifPresent(path -> {
+          throw new NativeLibraryException(
+              "This process has loaded another libtorch already, "
+                  + path
+                  + ": two cannot live in one process. Point PANATUNE_TORCH at that one if it is"
+                  + " of the same version, and load Panatune first.");
+        });
   }
 }

@@ -87,7 +87,9 @@ public final class NativeLibraries {
     }
   }
 
-  /** {@code libbitsandbytes_cuda130.so} beside libtorch {@code 2.13.0+cu130}, else the CPU build. */
+  /**
+   * {@code libbitsandbytes_cuda130.so} beside libtorch {@code 2.13.0+cu130}, else the CPU build.
+   */
   private static Path bitsandbytesFile(
       LocatedLibrary bitsandbytes, LocatedLibrary torch, boolean cuda, Platform platform) {
     int tag = torch.version().indexOf("+cu");

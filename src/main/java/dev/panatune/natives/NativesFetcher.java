@@ -162,12 +162,11 @@ public final class NativesFetcher {
             "--platform=" + wheel.pipPlatform());
     try {
       return Pip.find()
-          .orElseThrow(
-              () ->
-                  new NativeLibraryException(
-                      "pip is needed to fetch the native libraries, and none was found: install it"
-                          + " (Debian: apt-get install python3-pip), or point PANATUNE_TORCH at an"
-                          + " installed libtorch."))
+          .orElseThrow(() ->
+              new NativeLibraryException(
+                  "pip is needed to fetch the native libraries, and none was found: install it"
+                      + " (Debian: apt-get install python3-pip), or point PANATUNE_TORCH at an"
+                      + " installed libtorch."))
           .download(wheel.requirement(), options, folder, progress);
     } catch (IOException e) {
       throw new NativeLibraryException(e.getMessage(), e);

@@ -27,8 +27,7 @@ final class NativesLocator {
   private final NativesLock lock;
   private final Platform platform;
 
-  NativesLocator(
-      Map<String, String> environment, Path home, NativesLock lock, Platform platform) {
+  NativesLocator(Map<String, String> environment, Path home, NativesLock lock, Platform platform) {
     this.environment = Map.copyOf(environment);
     this.home = home;
     this.lock = lock;
@@ -60,7 +59,8 @@ final class NativesLocator {
   }
 
   /**
-   * The libtorch to use, of whatever version it is; empty if none is named and none is in the cache.
+   * The libtorch to use, of whatever version it is; empty if none is named and none is in the
+   * cache.
    *
    * @throws NativeLibraryException if a variable names a folder that is no libtorch
    */
@@ -85,15 +85,14 @@ final class NativesLocator {
     String pinned = lock.version(NativesLock.TORCH);
     LocatedLibrary torch =
         findTorch()
-            .orElseThrow(
-                () ->
-                    new NativeLibraryException(
-                        "libtorch "
-                            + pinned
-                            + " is not in the cache ("
-                            + cacheFolder(NativesLock.TORCH)
-                            + "): run 'panatune setup' to fetch it, or point PANATUNE_TORCH at an"
-                            + " installed one."));
+            .orElseThrow(() ->
+                new NativeLibraryException(
+                    "libtorch "
+                        + pinned
+                        + " is not in the cache ("
+                        + cacheFolder(NativesLock.TORCH)
+                        + "): run 'panatune setup' to fetch it, or point PANATUNE_TORCH at an"
+                        + " installed one."));
     if (!torch.release().equals(pinned)) {
       throw new NativeLibraryException(
           "libtorch "
@@ -136,8 +135,7 @@ final class NativesLocator {
     if (site == null || !Files.isDirectory(site.resolve("bitsandbytes"))) {
       return Optional.empty();
     }
-    try (DirectoryStream<Path> infos =
-        Files.newDirectoryStream(site, "bitsandbytes-*.dist-info")) {
+    try (DirectoryStream<Path> infos = Files.newDirectoryStream(site, "bitsandbytes-*.dist-info")) {
       for (Path info : infos) {
         String name = info.getFileName().toString();
         String version =
@@ -185,7 +183,8 @@ final class NativesLocator {
           ? Files.readString(build).lines().findFirst().map(String::strip)
           : Optional.empty();
     } catch (IOException e) {
-      throw new NativeLibraryException("The version of libtorch in " + folder + " is unreadable", e);
+      throw new NativeLibraryException(
+          "The version of libtorch in " + folder + " is unreadable", e);
     }
   }
 }

@@ -66,9 +66,7 @@ final class NativesProbe {
 
   private static void print(String key, String value) {
     System.out.println(
-        key
-            + " "
-            + Base64.getEncoder().encodeToString(value.getBytes(StandardCharsets.UTF_8)));
+        key + " " + Base64.getEncoder().encodeToString(value.getBytes(StandardCharsets.UTF_8)));
   }
 
   /** Calls {@code int32_t name(int32_t* value, pt_error* error)}; no error message is asked for. */

@@ -33,7 +33,9 @@ public record Platform(String os, String arch) {
     return os + "-" + arch;
   }
 
-  /** The file name of a shared library, for example {@code libtorch_cpu.so} for {@code torch_cpu}. */
+  /**
+   * The file name of a shared library, for example {@code libtorch_cpu.so} for {@code torch_cpu}.
+   */
   public String library(String name) {
     return "lib" + name + (os.equals("macos") ? ".dylib" : ".so");
   }

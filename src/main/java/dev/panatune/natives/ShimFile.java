@@ -46,7 +46,10 @@ final class ShimFile {
   }
 
   static Path extract(byte[] contents, String name, Path folder) throws IOException {
-    Path target = folder.resolve(HexFormat.of().formatHex(Sha256.of(contents)).substring(0, HASH_LETTERS)).resolve(name);
+    Path target =
+        folder
+            .resolve(HexFormat.of().formatHex(Sha256.of(contents)).substring(0, HASH_LETTERS))
+            .resolve(name);
     if (!Files.isRegularFile(target) || Files.size(target) != contents.length) {
       Files.createDirectories(target.getParent());
       Path part = Files.createTempFile(target.getParent(), name, ".part");

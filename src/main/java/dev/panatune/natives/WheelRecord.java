@@ -51,12 +51,11 @@ record WheelRecord(Map<String, RecordedFile> files) {
         .map(line -> line.split(","))
         .filter(columns -> columns.length == COLUMNS && columns[1].startsWith("sha256="))
         .filter(columns -> Arrays.stream(columns).noneMatch(String::isEmpty))
-        .forEach(
-            columns ->
-                files.put(
-                    columns[0],
-                    new RecordedFile(
-                        columns[1].substring("sha256=".length()), Long.parseLong(columns[2]))));
+        .forEach(columns ->
+            files.put(
+                columns[0],
+                new RecordedFile(
+                    columns[1].substring("sha256=".length()), Long.parseLong(columns[2]))));
   }
 
   /** What the record says of a file, by its path below the folder of installation. */

@@ -49,8 +49,7 @@ class DoctorTest {
     try (Stream<Path> entries = Files.list(from)) {
       for (Path entry : entries.toList()) {
         if (entry.getFileName().toString().matches(names)) {
-          links.add(
-              Files.createSymbolicLink(to.resolve(entry.getFileName()), entry.toRealPath()));
+          links.add(Files.createSymbolicLink(to.resolve(entry.getFileName()), entry.toRealPath()));
         }
       }
     }
@@ -86,7 +85,8 @@ class DoctorTest {
     assertTrue(process.description().contains("CPU capability"), process::description);
     assertTrue(process.description().contains("Panatune kernels: "), process::description);
     assertTrue(diagnosis.cpu().logicalCpus() > 0);
-    assertTrue(diagnosis.java().version().startsWith(Integer.toString(Runtime.version().feature())));
+    assertTrue(
+        diagnosis.java().version().startsWith(Integer.toString(Runtime.version().feature())));
   }
 
   @Test

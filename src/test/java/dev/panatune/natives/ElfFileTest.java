@@ -54,8 +54,7 @@ class ElfFileTest {
     Files.write(file, shim);
     String other = Platform.current().arch().equals("aarch64") ? "x86_64" : "aarch64";
     FormatException e =
-        assertThrows(
-            FormatException.class, () -> ElfFile.read(file, new Platform("linux", other)));
+        assertThrows(FormatException.class, () -> ElfFile.read(file, new Platform("linux", other)));
     assertTrue(e.getMessage().contains("another processor"), e::getMessage);
   }
 

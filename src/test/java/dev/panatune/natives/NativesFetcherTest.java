@@ -51,8 +51,7 @@ class NativesFetcherTest {
     assertFalse(Files.exists(torch.resolve("torch/lib/libtorch_cuda.so")));
     assertTrue(
         Files.exists(
-            pip.home()
-                .resolve("natives/bitsandbytes-1.0/bitsandbytes/libbitsandbytes_cpu.so")));
+            pip.home().resolve("natives/bitsandbytes-1.0/bitsandbytes/libbitsandbytes_cpu.so")));
     assertFalse(Files.exists(pip.home().resolve("natives/.download")));
     assertTrue(outcome.output().contains("Fetching torch 1.0"), outcome::output);
   }
@@ -117,7 +116,7 @@ class NativesFetcherTest {
     Outcome outcome = FakePip.outcome(pip.fetch());
 
     assertEquals(1, outcome.code());
-    assertTrue(outcome.output().contains("torch 1.0 (exit code 7)"), outcome::output);
+    assertTrue(outcome.output().contains("torch==1.0 (exit code 7)"), outcome::output);
     assertTrue(outcome.output().contains("no such mirror"), outcome::output);
   }
 

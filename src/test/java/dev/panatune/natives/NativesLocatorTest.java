@@ -109,8 +109,7 @@ class NativesLocatorTest {
 
     Files.move(info, site.resolve("bitsandbytes-0.50.2.dist-info"));
     assertEquals(
-        Optional.of(
-            new LocatedLibrary(site.resolve("bitsandbytes"), "0.50.2", "PANATUNE_TORCH")),
+        Optional.of(new LocatedLibrary(site.resolve("bitsandbytes"), "0.50.2", "PANATUNE_TORCH")),
         locator.findBitsandbytes());
   }
 

@@ -38,7 +38,8 @@ class NativesLockTest {
   void refusesALineThatIsNoWheel() {
     FormatException e =
         assertThrows(
-            FormatException.class, () -> NativesLock.parse("torch linux-x86_64 torch==1 any abc x"));
+            FormatException.class,
+            () -> NativesLock.parse("torch linux-x86_64 torch==1 any abc x"));
     assertTrue(e.getMessage().contains("torch==1 any abc"), e::getMessage);
   }
 

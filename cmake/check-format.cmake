@@ -1,0 +1,25 @@
+# Checks that native/ is formatted as .clang-format says; `cmake -DFIX=ON -P cmake/check-format.cmake` mends it.
+# Only clang-format 14 is used, because every version formats a little differently.
+
+find_program(CLANG_FORMAT NAMES clang-format-14 clang-format)
+set(version "none")
+if(CLANG_FORMAT)
+  execute_process(COMMAND "${CLANG_FORMAT}" --version OUTPUT_VARIABLE output)
+  string(REGEX REPLACE ".*version ([0-9]+).*" "\\1" version "${output}")
+endif()
+if(NOT version EQUAL 14)
+  message("The format of native/ was not checked: it needs clang-format 14, and this machine's is: ${version}.")
+  return()
+endif()
+
+get_filename_component(root "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)
+file(GLOB_RECURSE files "${root}/native/*.cpp" "${root}/native/*.h" "${root}/native/*.c")
+if(FIX)
+  set(mode -i)
+else()
+  set(mode --dry-run --Werror)
+endif()
+execute_process(COMMAND "${CLANG_FORMAT}" ${mode} ${files} WORKING_DIRECTORY "${root}" RESULT_VARIABLE status)
+if(NOT status EQUAL 0)
+  message(FATAL_ERROR "native/ is not formatted as .clang-format says: run 'cmake -DFIX=ON -P cmake/check-format.cmake'.")
+endif()
