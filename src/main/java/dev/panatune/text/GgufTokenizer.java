@@ -83,8 +83,6 @@ record GgufTokenizer(String json, TokenizerConfig config) {
     END_KEYS.forEach(key -> vocabulary.id(key).ifPresent(ends::add));
     Map<String, Object> fields = new LinkedHashMap<>();
     fields.put("tokenizer_class", "PreTrainedTokenizerFast");
-    fields.put("add_bos_token", vocabulary.addsBos() && special.containsKey("bos_token"));
-    fields.put("add_eos_token", vocabulary.addsEos() && special.containsKey("eos_token"));
     fields.put("clean_up_tokenization_spaces", false);
     fields.putAll(special);
     Optional<String> template =
@@ -94,7 +92,7 @@ record GgufTokenizer(String json, TokenizerConfig config) {
     return new TokenizerConfig(fields, special, template, ends);
   }
 
-  /** Adds the bos and eos tokens that the configuration asks for. */
+  /** Adds the bos and eos tokens that the metadata asks for. */
   private static Map<String, Object> postProcessor(
       GgufVocabulary vocabulary, TokenizerConfig config) {
     List<Object> single = new ArrayList<>();
@@ -102,9 +100,13 @@ record GgufTokenizer(String json, TokenizerConfig config) {
     Map<String, Object> tokens = new LinkedHashMap<>();
     for (int sequence = 0; sequence < 2; sequence++) {
       List<Object> part = new ArrayList<>();
-      special("add_bos_token", "bos_token", sequence, vocabulary, config, part, tokens);
+      if (vocabulary.addsBos()) {
+        special("bos_token", sequence, vocabulary, config, part, tokens);
+      }
       part.add(Map.of("Sequence", item(sequence == 0 ? "A" : "B", sequence)));
-      special("add_eos_token", "eos_token", sequence, vocabulary, config, part, tokens);
+      if (vocabulary.addsEos()) {
+        special("eos_token", sequence, vocabulary, config, part, tokens);
+      }
       if (sequence == 0) {
         single.addAll(part);
       }
@@ -119,17 +121,16 @@ record GgufTokenizer(String json, TokenizerConfig config) {
   }
 
   private static void special(
-      String field,
       String name,
       int sequence,
       GgufVocabulary vocabulary,
       TokenizerConfig config,
       List<Object> part,
       Map<String, Object> tokens) {
-    if (!config.adds(field).orElse(false)) {
+    String token = config.specialTokens().get(name);
+    if (token == null) {
       return;
     }
-    String token = config.specialTokens().get(name);
     part.add(Map.of("SpecialToken", item(token, sequence)));
     Map<String, Object> entry = new LinkedHashMap<>();
     entry.put("id", token);

@@ -88,18 +88,7 @@ public final class Tokenizer implements AutoCloseable {
    *     token at the front
    */
   public int[] encode(String text, boolean addSpecialTokens) {
-    String valid = validUnicode(text);
-    if (!addSpecialTokens || !configAddsTokens()) {
-      return tokenizer.encode(valid, addSpecialTokens);
-    }
-    int[] ids = tokenizer.encode(valid, false);
-    OptionalInt bos = added("add_bos_token", bosId());
-    OptionalInt eos = added("add_eos_token", eosId());
-    int[] all = new int[ids.length + (bos.isPresent() ? 1 : 0) + (eos.isPresent() ? 1 : 0)];
-    System.arraycopy(ids, 0, all, bos.isPresent() ? 1 : 0, ids.length);
-    bos.ifPresent(id -> all[0] = id);
-    eos.ifPresent(id -> all[all.length - 1] = id);
-    return all;
+    return tokenizer.encode(validUnicode(text), addSpecialTokens);
   }
 
   /** As {@link #encode} without added tokens, with the place of each token in the text. */
@@ -117,14 +106,6 @@ public final class Tokenizer implements AutoCloseable {
       }
     }
     return new int[0];
-  }
-
-  private boolean configAddsTokens() {
-    return config.adds("add_bos_token").isPresent() || config.adds("add_eos_token").isPresent();
-  }
-
-  private OptionalInt added(String field, OptionalInt id) {
-    return config.adds(field).orElse(false) ? id : OptionalInt.empty();
   }
 
   /** Half of a surrogate pair alone is no character: it becomes the replacement character. */
@@ -247,7 +228,7 @@ public final class Tokenizer implements AutoCloseable {
   /** As {@link #save(Path)} with another chat template, or none. */
   public void save(Path directory, Optional<String> chatTemplate) {
     Map<String, Object> fields = new LinkedHashMap<>(config.fields());
-    config.specialTokens().forEach(fields::putIfAbsent);
+    fields.putAll(config.specialTokens());
     AtomicFiles.writeString(directory.resolve("tokenizer.json"), json);
     AtomicFiles.writeString(directory.resolve(TokenizerConfig.FILE), TokenizerJson.pretty(fields));
     chatTemplate.ifPresent(

@@ -125,12 +125,4 @@ record TokenizerConfig(
     }
     return ids;
   }
-
-  /**
-   * Whether the bos or eos token is added to a text, where the configuration says so; else the
-   * tokenizer.json decides.
-   */
-  Optional<Boolean> adds(String field) {
-    return fields.get(field) instanceof Boolean adds ? Optional.of(adds) : Optional.empty();
-  }
 }

@@ -75,66 +75,6 @@ final class Attributes {
     };
   }
 
-  /** {@code target[start:stop:step]}. */
-  Object slice(Object target, Object start, Object stop, Object step) {
-    return switch (target) {
-      case Undefined u -> throw u.failure();
-      case String s -> {
-        int[] characters = s.codePoints().toArray();
-        StringBuilder result = new StringBuilder();
-        for (int i : indices(characters.length, start, stop, step)) {
-          result.appendCodePoint(characters[i]);
-        }
-        yield budget.made(result.toString());
-      }
-      case List<?> l -> elements(l, start, stop, step);
-      case Tuple t -> new Tuple(elements(t.items(), start, stop, step));
-      case null, default -> Undefined.attribute(target, "slice");
-    };
-  }
-
-  private List<Object> elements(List<?> items, Object start, Object stop, Object step) {
-    List<Object> result = new ArrayList<>();
-    for (int i : indices(items.size(), start, stop, step)) {
-      result.add(items.get(i));
-    }
-    return result;
-  }
-
-  private int[] indices(int size, Object start, Object stop, Object step) {
-    long stride = step == null ? 1 : sliceIndex(step);
-    if (stride == 0) {
-      throw JinjaException.type("slice step cannot be zero");
-    }
-    long low = stride > 0 ? 0 : -1;
-    long high = stride > 0 ? size : size - 1;
-    long from = start == null ? (stride > 0 ? low : high) : bounded(start, size, low, high);
-    long to = stop == null ? (stride > 0 ? high : low) : bounded(stop, size, low, high);
-    long span = stride > 0 ? to - from : from - to;
-    int count = span <= 0 ? 0 : (int) ((span - 1) / Math.abs(stride) + 1);
-    budget.steps(count);
-    int[] result = new int[count];
-    for (int i = 0; i < count; i++) {
-      result[i] = (int) (from + i * stride);
-    }
-    return result;
-  }
-
-  private static long bounded(Object index, int size, long low, long high) {
-    long value = sliceIndex(index);
-    return Math.clamp(value < 0 ? value + size : value, low, high);
-  }
-
-  private static long sliceIndex(Object value) {
-    if (value instanceof Long || value instanceof Boolean) {
-      return Math.clamp(Ordering.toLong(value), Integer.MIN_VALUE, Integer.MAX_VALUE);
-    }
-    if (value instanceof Undefined undefined) {
-      throw undefined.failure();
-    }
-    throw JinjaException.type("slice indices must be integers or None");
-  }
-
   private Optional<Object> ownAttribute(Object target, String name) {
     if (name.startsWith("__")) {
       return Optional.of(Undefined.unsafe(target, name));

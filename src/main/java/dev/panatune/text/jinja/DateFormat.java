@@ -64,6 +64,6 @@ final class DateFormat {
   }
 
   private static String pattern(String pattern, LocalDateTime time) {
-    return DateTimeFormatter.ofPattern(pattern, Locale.ROOT).format(time);
+    return DateTimeFormatter.ofPattern(pattern, Locale.ENGLISH).format(time);
   }
 }

@@ -141,11 +141,11 @@ final class Evaluator {
   private Object item(Expression.Item item, Scope scope) {
     Object target = evaluate(item.target(), scope);
     if (item.index() instanceof Expression.Slice slice) {
-      return attributes.slice(
-          target,
-          optional(slice.start(), scope),
-          optional(slice.stop(), scope),
-          optional(slice.step(), scope));
+      return new Slicing(
+              optional(slice.start(), scope),
+              optional(slice.stop(), scope),
+              optional(slice.step(), scope))
+          .of(target, budget);
     }
     return attributes.item(target, evaluate(item.index(), scope));
   }

@@ -132,6 +132,7 @@ final class Interpreter {
     LoopState state = new LoopState(source, elements, recursion, depth0);
     boolean empty = true;
     while (state.advance()) {
+      budget.step();
       empty = false;
       Scope inner = scope.inner();
       inner.set("loop", state);

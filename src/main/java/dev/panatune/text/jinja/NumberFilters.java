@@ -6,6 +6,8 @@ import java.util.Map;
 
 /** Filters that give numbers, and those of any value. */
 final class NumberFilters {
+  private static final Map<Integer, String> PREFIXES = Map.of(2, "0b", 8, "0o", 16, "0x");
+
   private final Budget budget;
 
   NumberFilters(Budget budget) {
@@ -59,6 +61,10 @@ final class NumberFilters {
 
   private static Object parseInteger(String text, int base) {
     String digits = text.replaceAll("(?<=\\w)_(?=\\w)", "");
+    String prefix = PREFIXES.get(base);
+    if (prefix != null && PythonText.lower(digits).startsWith(prefix)) {
+      digits = digits.substring(prefix.length());
+    }
     try {
       return Long.parseLong(digits, base);
     } catch (NumberFormatException e) {

@@ -21,7 +21,6 @@ final class Ordering {
       case List<?> l -> right instanceof List<?> r && equalItems(l, r, budget);
       case Tuple t -> right instanceof Tuple r && equalItems(t.items(), r.items(), budget);
       case Map<?, ?> m -> right instanceof Map<?, ?> r && equalMaps(m, r, budget);
-      case Undefined u when u.unsafe() -> throw u.failure();
       case Undefined u -> right instanceof Undefined;
       case DictView v -> right instanceof DictView r && equalItems(v.items(), r.items(), budget);
       default -> left == right;

@@ -52,7 +52,6 @@ final class PythonValue {
       case Map<?, ?> m -> !m.isEmpty();
       case DictView v -> !v.items().isEmpty();
       case LoopState l -> l.length() > 0;
-      case Undefined u when u.unsafe() -> throw u.failure();
       case Undefined u -> false;
       default -> true;
     };
@@ -67,7 +66,6 @@ final class PythonValue {
       case Map<?, ?> m -> m.size();
       case DictView v -> v.items().size();
       case LoopState l -> l.length();
-      case Undefined u when u.unsafe() -> throw u.failure();
       case Undefined u -> 0;
       case null, default ->
           throw JinjaException.type("object of type '" + typeName(value) + "' has no len()");
@@ -93,6 +91,7 @@ final class PythonValue {
       case List<?> l -> true;
       case Tuple t -> true;
       case Map<?, ?> m -> true;
+      case Undefined u -> true;
       case null, default -> false;
     };
   }
@@ -106,7 +105,6 @@ final class PythonValue {
       case Map<?, ?> m -> unmodifiable(m.keySet()).iterator();
       case DictView v -> v.items().iterator();
       case Generator g -> g;
-      case Undefined u when u.unsafe() -> throw u.failure();
       case Undefined u -> Collections.emptyIterator();
       case null, default ->
           throw JinjaException.type("'" + typeName(value) + "' object is not iterable");

@@ -32,6 +32,11 @@ final class Range extends AbstractList<Object> {
     return new Range(start, stop, step, (int) size);
   }
 
+  /** Every so many of the elements from one index to another. */
+  Range slice(long from, long to, long stride) {
+    return of(start + from * step, start + to * step, step * stride);
+  }
+
   @Override
   public Object get(int index) {
     return start + Objects.checkIndex(index, size) * step;

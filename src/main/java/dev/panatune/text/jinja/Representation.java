@@ -18,7 +18,6 @@ final class Representation {
   static String str(Object value, Budget budget) {
     return switch (value) {
       case String s -> s;
-      case Undefined u when u.unsafe() -> throw u.failure();
       case Undefined u -> "";
       case null, default -> repr(value, budget);
     };

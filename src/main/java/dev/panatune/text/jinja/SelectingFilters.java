@@ -9,13 +9,13 @@ import java.util.function.Predicate;
 /** map, select, reject, selectattr and rejectattr. */
 final class SelectingFilters {
   private final Budget budget;
-  private final SequenceFilters sequences;
+  private final Attributes attributes;
   private final Predicates predicates;
   private final Filters filters;
 
   SelectingFilters(Budget budget, Attributes attributes, Predicates predicates, Filters filters) {
     this.budget = budget;
-    this.sequences = new SequenceFilters(budget, attributes);
+    this.attributes = attributes;
     this.predicates = predicates;
     this.filters = filters;
   }
@@ -33,12 +33,7 @@ final class SelectingFilters {
     if (arguments.positional().isEmpty() && arguments.named().containsKey("attribute")) {
       Arguments.Bound bound =
           arguments.bind("map", "attribute", Arguments.REQUIRED, "default", null);
-      Function<Object, Object> getter = sequences.getter(bound.value(0), false);
-      function =
-          item -> {
-            Object found = getter.apply(item);
-            return found instanceof Undefined && bound.value(1) != null ? bound.value(1) : found;
-          };
+      function = AttributePath.of(bound.value(0), bound.value(1), false, attributes, budget);
     } else if (arguments.positional().isEmpty()) {
       throw JinjaException.type("map requires a filter argument");
     } else {
@@ -59,7 +54,7 @@ final class SelectingFilters {
       if (arguments.positional().isEmpty()) {
         throw JinjaException.type("Missing parameter for attribute name");
       }
-      getter = sequences.getter(arguments.positional().getFirst(), false);
+      getter = AttributePath.of(arguments.positional().getFirst(), null, false, attributes, budget);
       rest = arguments.skip(1);
     }
     Predicate<Object> test = PythonValue::isTrue;

@@ -107,9 +107,12 @@ final class SequenceFilters {
           default -> throw JinjaException.type("You can only sort by either \"key\" or \"value\"");
         };
     return sorted(
-        Attributes.items(map),
-        pair -> folded(((Tuple) pair).items().get(position), bound.isTrue(0)),
-        bound.isTrue(2));
+        Attributes.items(map), pair -> folded(pair, position, bound.isTrue(0)), bound.isTrue(2));
+  }
+
+  private static Object folded(Object pair, int position, boolean caseSensitive) {
+    Object value = ((Tuple) pair).items().get(position);
+    return caseSensitive ? value : AttributePath.folded(value);
   }
 
   private Object sort(Object value, Arguments arguments) {
@@ -140,24 +143,8 @@ final class SequenceFilters {
     return result;
   }
 
-  private static Object folded(Object value, boolean caseSensitive) {
-    return !caseSensitive && value instanceof String text ? PythonText.lower(text) : value;
-  }
-
-  /** Looks up an attribute path such as {@code function.name}; null gives the item itself. */
-  Function<Object, Object> getter(Object path, boolean folds) {
-    return item -> {
-      Object result = item;
-      if (path instanceof Long) {
-        result = attributes.item(result, path);
-      } else if (path != null) {
-        for (String part : Representation.str(path, budget).split("\\.", -1)) {
-          boolean index = part.matches("\\d{1,9}");
-          result = attributes.item(result, index ? (Object) Long.valueOf(part) : part);
-        }
-      }
-      return folded(result, !folds);
-    };
+  private Function<Object, Object> getter(Object path, boolean foldsCase) {
+    return AttributePath.of(path, null, foldsCase, attributes, budget);
   }
 
   private Object unique(Object value, Arguments arguments) {
@@ -239,13 +226,11 @@ final class SequenceFilters {
     Arguments.Bound bound =
         arguments.bind(
             "groupby", "attribute", Arguments.REQUIRED, "default", null, "case_sensitive", false);
-    Function<Object, Object> getter = getter(bound.value(0), false);
+    Function<Object, Object> getter =
+        AttributePath.of(bound.value(0), bound.value(1), false, attributes, budget);
+    boolean caseSensitive = bound.isTrue(2);
     Function<Object, Object> key =
-        item -> {
-          Object found = getter.apply(item);
-          found = found instanceof Undefined && bound.value(1) != null ? bound.value(1) : found;
-          return folded(found, bound.isTrue(2));
-        };
+        item -> caseSensitive ? getter.apply(item) : AttributePath.folded(getter.apply(item));
     List<Object> groups = new ArrayList<>();
     List<Object> members = List.of();
     Object current = null;

@@ -6,6 +6,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.IntPredicate;
+import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
 
 /** The methods of strings. */
 final class StringMethods {
@@ -21,11 +23,11 @@ final class StringMethods {
     METHODS.put("strip", (s, a, b) -> b.made(PythonText.strip(s, characters("strip", a))));
     METHODS.put("lstrip", (s, a, b) -> b.made(PythonText.stripStart(s, characters("lstrip", a))));
     METHODS.put("rstrip", (s, a, b) -> b.made(PythonText.stripEnd(s, characters("rstrip", a))));
-    METHODS.put("upper", (s, a, b) -> b.made(PythonText.upper(s)));
-    METHODS.put("lower", (s, a, b) -> b.made(PythonText.lower(s)));
-    METHODS.put("casefold", (s, a, b) -> b.made(PythonText.lower(PythonText.upper(s))));
-    METHODS.put("title", (s, a, b) -> b.made(PythonText.title(s)));
-    METHODS.put("capitalize", (s, a, b) -> b.made(PythonText.capitalize(s)));
+    METHODS.put("upper", changed("upper", PythonText::upper));
+    METHODS.put("lower", changed("lower", PythonText::lower));
+    METHODS.put("casefold", changed("casefold", s -> PythonText.lower(PythonText.upper(s))));
+    METHODS.put("title", changed("title", PythonText::title));
+    METHODS.put("capitalize", changed("capitalize", PythonText::capitalize));
     METHODS.put("startswith", (s, a, b) -> affix("startswith", s, a));
     METHODS.put("endswith", (s, a, b) -> affix("endswith", s, a));
     METHODS.put("removeprefix", StringMethods::removePrefix);
@@ -46,20 +48,35 @@ final class StringMethods {
     METHODS.put("rjust", (s, a, b) -> padded("rjust", s, a, b));
     METHODS.put("center", (s, a, b) -> padded("center", s, a, b));
     METHODS.put("zfill", StringMethods::zfill);
-    METHODS.put("isdigit", (s, a, b) -> all(s, Character::isDigit));
-    METHODS.put("isdecimal", (s, a, b) -> all(s, Character::isDigit));
-    METHODS.put("isnumeric", (s, a, b) -> all(s, StringMethods::isNumeric));
-    METHODS.put("isalpha", (s, a, b) -> all(s, Character::isLetter));
-    METHODS.put("isalnum", (s, a, b) -> all(s, c -> Character.isLetter(c) || isNumeric(c)));
-    METHODS.put("isspace", (s, a, b) -> all(s, PythonText::isSpace));
-    METHODS.put("isupper", (s, a, b) -> isUpper(s));
-    METHODS.put("islower", (s, a, b) -> isLower(s));
+    METHODS.put("isdigit", tested("isdigit", s -> all(s, Character::isDigit)));
+    METHODS.put("isdecimal", tested("isdecimal", s -> all(s, Character::isDigit)));
+    METHODS.put("isnumeric", tested("isnumeric", s -> all(s, StringMethods::isNumeric)));
+    METHODS.put("isalpha", tested("isalpha", s -> all(s, Character::isLetter)));
+    METHODS.put(
+        "isalnum", tested("isalnum", s -> all(s, c -> Character.isLetter(c) || isNumeric(c))));
+    METHODS.put("isspace", tested("isspace", s -> all(s, PythonText::isSpace)));
+    METHODS.put("isupper", tested("isupper", StringMethods::isUpper));
+    METHODS.put("islower", tested("islower", StringMethods::isLower));
     METHODS.put("format", StringMethods::unsupportedFormat);
     METHODS.put("format_map", StringMethods::unsupportedFormat);
     METHODS.put("encode", StringMethods::unsupportedFormat);
   }
 
   private StringMethods() {}
+
+  private static Method changed(String name, UnaryOperator<String> change) {
+    return (self, arguments, budget) -> {
+      arguments.bind(name);
+      return budget.made(change.apply(self));
+    };
+  }
+
+  private static Method tested(String name, Predicate<String> test) {
+    return (self, arguments, budget) -> {
+      arguments.bind(name);
+      return test.test(self);
+    };
+  }
 
   static Optional<Method> find(String name) {
     return Optional.ofNullable(METHODS.get(name));
