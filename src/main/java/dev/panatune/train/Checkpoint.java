@@ -4,6 +4,7 @@ import dev.panatune.error.ConfigurationException;
 import dev.panatune.error.FormatException;
 import dev.panatune.format.AtomicDirectory;
 import dev.panatune.format.AtomicFiles;
+import dev.panatune.format.SafetensorsIndex;
 import dev.panatune.tensor.Rng;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
@@ -61,10 +62,10 @@ final class Checkpoint {
         JsonState.read(directory.resolve(TRAINER_STATE)),
         run.state());
     run.model().load(directory);
-    TensorFile.read(directory.resolve(OPTIMIZER), run.optimizer().state());
+    TensorFile.read(SafetensorsIndex.open(directory.resolve(OPTIMIZER)), run.optimizer().state());
     try (TensorScope _ = TensorScope.open()) {
       SequencedMap<String, Tensor> random = randomState(Rng.state());
-      TensorFile.read(directory.resolve(RANDOM), random);
+      TensorFile.read(SafetensorsIndex.open(directory.resolve(RANDOM)), random);
       Rng.restore(random.firstEntry().getValue().toBytes());
     }
   }

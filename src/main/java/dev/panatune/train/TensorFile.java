@@ -1,11 +1,11 @@
 package dev.panatune.train;
 
 import dev.panatune.error.FormatException;
-import dev.panatune.format.SafetensorsDtype;
-import dev.panatune.format.SafetensorsFile;
+import dev.panatune.format.SafetensorsIndex;
 import dev.panatune.format.SafetensorsWriter;
 import dev.panatune.format.TensorInfo;
 import dev.panatune.format.TensorSpec;
+import dev.panatune.model.SafetensorsTypes;
 import dev.panatune.tensor.Device;
 import dev.panatune.tensor.GradMode;
 import dev.panatune.tensor.MappedFile;
@@ -13,6 +13,7 @@ import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
@@ -23,9 +24,7 @@ final class TensorFile {
 
   static void write(Path file, SequencedMap<String, Tensor> tensors) {
     List<TensorSpec> specs =
-        tensors.entrySet().stream()
-            .map(e -> new TensorSpec(e.getKey(), type(e.getValue()), e.getValue().shape()))
-            .toList();
+        tensors.entrySet().stream().map(e -> spec(e.getKey(), e.getValue())).toList();
     try (SafetensorsWriter writer = SafetensorsWriter.create(file, specs, Map.of("format", "pt"))) {
       tensors.forEach(
           (name, tensor) -> {
@@ -39,32 +38,41 @@ final class TensorFile {
   }
 
   /**
-   * Copies the file's tensors into {@code tensors}, which must be all that it holds.
+   * Copies the tensors of files into {@code tensors}, which must be all that they hold.
    *
    * @throws FormatException if one is missing, unknown, or of another shape or type
    */
-  static void read(Path file, SequencedMap<String, Tensor> tensors) {
-    SafetensorsFile stored = SafetensorsFile.open(file);
+  static void read(SafetensorsIndex stored, SequencedMap<String, Tensor> tensors) {
     for (String name : stored.tensors().keySet()) {
       if (!tensors.containsKey(name)) {
         throw new FormatException(
-            file + " has the tensor " + name + ", which this run does not train");
+            stored.fileOf(name).path()
+                + " has the tensor "
+                + name
+                + ", which this run does not train");
       }
     }
-    try (MappedFile mapped = MappedFile.open(file);
-        GradMode _ = GradMode.disable()) {
+    Map<Path, MappedFile> mapped = new HashMap<>();
+    try (GradMode _ = GradMode.disable()) {
       tensors.forEach(
           (name, tensor) -> {
+            Path file = stored.fileOf(name).path();
             TensorInfo info = checked(stored.tensor(name), tensor, file);
             try (TensorScope _ = TensorScope.open()) {
-              tensor.copy_(mapped.tensor(info.offset(), tensor.dtype(), tensor.shape()));
+              tensor.copy_(
+                  mapped
+                      .computeIfAbsent(file, MappedFile::open)
+                      .tensor(info.offset(), tensor.dtype(), tensor.shape()));
             }
           });
+    } finally {
+      mapped.values().forEach(MappedFile::close);
     }
   }
 
   private static TensorInfo checked(TensorInfo info, Tensor tensor, Path file) {
-    if (!info.dtype().equals(type(tensor).name()) || !Arrays.equals(info.shape(), tensor.shape())) {
+    String wanted = SafetensorsTypes.of(tensor.dtype()).name();
+    if (!info.dtype().equals(wanted) || !Arrays.equals(info.shape(), tensor.shape())) {
       throw new FormatException(
           "%s: %s is %s%s, and this run has %s%s"
               .formatted(
@@ -72,17 +80,13 @@ final class TensorFile {
                   info.name(),
                   info.dtype(),
                   Arrays.toString(info.shape()),
-                  type(tensor),
+                  wanted,
                   Arrays.toString(tensor.shape())));
     }
     return info;
   }
 
-  private static SafetensorsDtype type(Tensor tensor) {
-    return switch (tensor.dtype()) {
-      case FLOAT32 -> SafetensorsDtype.F32;
-      case UINT8 -> SafetensorsDtype.U8;
-      default -> throw new IllegalArgumentException("a checkpoint has no " + tensor.dtype());
-    };
+  private static TensorSpec spec(String name, Tensor tensor) {
+    return new TensorSpec(name, SafetensorsTypes.of(tensor.dtype()), tensor.shape());
   }
 }
