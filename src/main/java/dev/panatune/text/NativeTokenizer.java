@@ -71,6 +71,12 @@ final class NativeTokenizer implements AutoCloseable {
       } finally {
         library.deleteEncoding(encoding);
       }
+    } catch (ArithmeticException e) {
+      throw new PanatuneException("the tokenizer gives an id of more than 31 bits", e);
+    } catch (PanatuneException e) {
+      throw e;
+    } catch (RuntimeException e) {
+      throw new PanatuneException("the tokenizer cannot encode this text: " + e.getMessage(), e);
     } finally {
       lock.readLock().unlock();
     }

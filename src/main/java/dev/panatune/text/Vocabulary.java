@@ -1,9 +1,9 @@
 package dev.panatune.text;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.panatune.error.FormatException;
 import java.io.IOException;
 import java.util.Collections;
@@ -17,7 +17,10 @@ import java.util.TreeSet;
 final class Vocabulary {
   private static final int LARGEST_ID = (1 << 24) - 1;
 
+  private static final ObjectMapper JSON = new ObjectMapper();
+
   private final String source;
+  private final TokenizerParts parts;
   private final Map<String, Integer> ids = new HashMap<>();
   private final Map<Integer, String> tokens = new HashMap<>();
   private final Set<Integer> added = new TreeSet<>();
@@ -26,6 +29,7 @@ final class Vocabulary {
 
   private Vocabulary(String source) {
     this.source = source;
+    this.parts = new TokenizerParts(source);
   }
 
   /**
@@ -36,7 +40,7 @@ final class Vocabulary {
    */
   static Vocabulary parse(String json, String source) {
     Vocabulary vocabulary = new Vocabulary(source);
-    try (JsonParser parser = new JsonFactory().createParser(json)) {
+    try (JsonParser parser = JSON.createParser(json)) {
       vocabulary.read(parser);
     } catch (JsonProcessingException e) {
       throw new FormatException(source + " is not valid JSON: " + e.getOriginalMessage(), e);
@@ -60,6 +64,8 @@ final class Vocabulary {
         while (parser.nextToken() == JsonToken.START_OBJECT) {
           readAddedToken(parser);
         }
+      } else if (TokenizerParts.checks(name)) {
+        parts.check(name, parser.readValueAsTree());
       } else {
         parser.skipChildren();
       }
@@ -67,20 +73,34 @@ final class Vocabulary {
   }
 
   private void readModel(JsonParser parser) throws IOException {
+    String type = "";
+    String prefix = "";
     while (parser.nextToken() == JsonToken.FIELD_NAME) {
-      boolean vocabulary = parser.currentName().equals("vocab");
+      String name = parser.currentName();
       JsonToken value = parser.nextToken();
-      if (vocabulary && value == JsonToken.START_OBJECT) {
-        while (parser.nextToken() == JsonToken.FIELD_NAME) {
-          String token = parser.currentName();
-          parser.nextToken();
-          put(token, id(parser));
-        }
-      } else if (vocabulary && value == JsonToken.START_ARRAY) {
-        readPieces(parser);
-      } else {
-        parser.skipChildren();
+      switch (name) {
+        case "type" -> type = parser.getValueAsString("");
+        case "continuing_subword_prefix" -> prefix = parser.getValueAsString("");
+        case "vocab" -> readTokens(parser, value);
+        default -> parser.skipChildren();
       }
+    }
+    // The library cuts the prefix off every merge without looking whether it is there.
+    require(
+        prefix.isEmpty() || type.equals("WordPiece"),
+        "has a BPE model with a continuing_subword_prefix, which is not supported");
+  }
+
+  private void readTokens(JsonParser parser, JsonToken value) throws IOException {
+    if (value == JsonToken.START_ARRAY) {
+      readPieces(parser);
+      return;
+    }
+    require(value == JsonToken.START_OBJECT, "has a vocabulary that is no object and no list");
+    while (parser.nextToken() == JsonToken.FIELD_NAME) {
+      String token = parser.currentName();
+      parser.nextToken();
+      put(token, id(parser));
     }
   }
 
