@@ -1,7 +1,6 @@
 package dev.panatune.format;
 
 import dev.panatune.error.FormatException;
-import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Device;
 import dev.panatune.tensor.MappedFile;
 import dev.panatune.tensor.Tensor;
@@ -26,7 +25,7 @@ public final class TensorFile {
                 entry ->
                     new TensorSpec(
                         entry.getKey(),
-                        storedType(entry.getValue().dtype()),
+                        SafetensorsTypes.of(entry.getValue().dtype()),
                         entry.getValue().shape()))
             .toList();
     try (SafetensorsWriter writer = SafetensorsWriter.create(file, specs, PYTORCH)) {
@@ -53,44 +52,9 @@ public final class TensorFile {
           .tensors()
           .forEach(
               (name, info) ->
-                  tensors.put(name, mapped.tensor(info.offset(), type(file, info), info.shape())));
+                  tensors.put(
+                      name, mapped.tensor(info.offset(), SafetensorsTypes.of(info), info.shape())));
     }
     return tensors;
-  }
-
-  private static DType type(Path file, TensorInfo info) {
-    return switch (info.dtype()) {
-      case "F64" -> DType.FLOAT64;
-      case "F32" -> DType.FLOAT32;
-      case "F16" -> DType.FLOAT16;
-      case "BF16" -> DType.BFLOAT16;
-      case "I64" -> DType.INT64;
-      case "I32" -> DType.INT32;
-      case "I16" -> DType.INT16;
-      case "I8" -> DType.INT8;
-      case "U8" -> DType.UINT8;
-      case "BOOL" -> DType.BOOL;
-      default ->
-          throw new FormatException(
-              Printable.path(file)
-                  + ": the tensor "
-                  + info
-                  + " is of a type that cannot be computed with here");
-    };
-  }
-
-  private static SafetensorsDtype storedType(DType dtype) {
-    return switch (dtype) {
-      case FLOAT64 -> SafetensorsDtype.F64;
-      case FLOAT32 -> SafetensorsDtype.F32;
-      case FLOAT16 -> SafetensorsDtype.F16;
-      case BFLOAT16 -> SafetensorsDtype.BF16;
-      case INT64 -> SafetensorsDtype.I64;
-      case INT32 -> SafetensorsDtype.I32;
-      case INT16 -> SafetensorsDtype.I16;
-      case INT8 -> SafetensorsDtype.I8;
-      case UINT8 -> SafetensorsDtype.U8;
-      case BOOL -> SafetensorsDtype.BOOL;
-    };
   }
 }

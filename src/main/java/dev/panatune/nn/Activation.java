@@ -50,4 +50,9 @@ public enum Activation {
   public Tensor apply(Tensor input) {
     return function.apply(input);
   }
+
+  /** Returns {@code apply(gate) * up}, of one shape and dtype. */
+  public Tensor gate(Tensor gate, Tensor up) {
+    return this == SILU ? Kernels.swiglu(gate, up) : apply(gate).mul(up);
+  }
 }

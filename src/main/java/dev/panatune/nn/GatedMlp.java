@@ -19,7 +19,7 @@ public final class GatedMlp extends Module implements UnaryLayer {
 
   @Override
   public Tensor forward(Tensor input) {
-    Tensor gated = activation.apply(gate.get().forward(input)).mul(up.get().forward(input));
+    Tensor gated = activation.gate(gate.get().forward(input), up.get().forward(input));
     return down.get().forward(gated);
   }
 }

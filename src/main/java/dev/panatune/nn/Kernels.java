@@ -1,6 +1,5 @@
 package dev.panatune.nn;
 
-import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Op;
 import dev.panatune.tensor.Tensor;
 
@@ -8,6 +7,9 @@ import dev.panatune.tensor.Tensor;
 final class Kernels {
   private static final Op LINEAR = Op.find("panatune::linear", "");
   private static final Op CAUSAL_ATTENTION = Op.find("panatune::causal_attention", "");
+  private static final Op RMS_NORM = Op.find("panatune::rms_norm", "");
+  private static final Op ROTARY = Op.find("panatune::rotary", "");
+  private static final Op SWIGLU = Op.find("panatune::swiglu", "");
 
   private Kernels() {}
 
@@ -27,11 +29,18 @@ final class Kernels {
     return CAUSAL_ATTENTION.call(query, key, value, scale);
   }
 
-  /** [..., hidden], normalised in fp32, rounded to the input's dtype, times the weight [hidden]. */
+  /** [..., hidden] over the root of its mean square, times the weight [hidden]; fp32 inside. */
   static Tensor rmsNorm(Tensor input, Tensor weight, double epsilon) {
-    Tensor exact = input.to(DType.FLOAT32);
-    Tensor meanSquare = exact.pow(2).mean(-1, true);
-    Tensor normalised = exact.mul(meanSquare.add(epsilon).rsqrt()).to(input.dtype());
-    return normalised.mul(weight);
+    return RMS_NORM.call(input, weight, epsilon);
+  }
+
+  /** Turns [B, heads, T, D] by the angles of T positions, given as fp32 tables [T, D]. */
+  static Tensor rotary(Tensor input, Tensor cos, Tensor sin) {
+    return ROTARY.call(input, cos, sin);
+  }
+
+  /** {@code silu(gate) * up}, of one shape and dtype. */
+  static Tensor swiglu(Tensor gate, Tensor up) {
+    return SWIGLU.call(gate, up);
   }
 }

@@ -5,8 +5,8 @@ import dev.panatune.tensor.Tensor;
 /**
  * Divides by the root of the mean square over the last dimension, then scales by a weight [hidden].
  *
- * <p>The mean and the division are in fp32; the quotient is rounded to the input's dtype before it
- * meets the weight, as in transformers.
+ * <p>Everything inside is fp32 and the result is rounded once, to the input's dtype; transformers
+ * rounds before the weight as well.
  */
 public final class RmsNorm extends Module implements UnaryLayer {
   private static final String WEIGHT = "weight";

@@ -11,10 +11,6 @@ import dev.panatune.tensor.Tensor;
 public record RotaryTables(Tensor cos, Tensor sin) {
   /** Rotates queries or keys [B, heads, T, headDim] by their positions; same shape and dtype. */
   public Tensor rotate(Tensor input) {
-    long half = input.size(-1) / 2;
-    Tensor first = input.narrow(-1, 0, half);
-    Tensor second = input.narrow(-1, half, half);
-    Tensor turned = Tensor.cat(-1, second.neg(), first);
-    return input.mul(cos).add(turned.mul(sin)).to(input.dtype());
+    return Kernels.rotary(input, cos, sin);
   }
 }

@@ -2,10 +2,10 @@ package dev.panatune.train;
 
 import dev.panatune.error.FormatException;
 import dev.panatune.format.SafetensorsIndex;
+import dev.panatune.format.SafetensorsTypes;
 import dev.panatune.format.SafetensorsWriter;
 import dev.panatune.format.TensorInfo;
 import dev.panatune.format.TensorSpec;
-import dev.panatune.model.SafetensorsTypes;
 import dev.panatune.tensor.Device;
 import dev.panatune.tensor.GradMode;
 import dev.panatune.tensor.MappedFile;

@@ -1,5 +1,6 @@
 package dev.panatune.nn;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
@@ -10,6 +11,7 @@ import dev.panatune.tensor.TensorScope;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class ActivationTest {
   @ParameterizedTest
@@ -36,5 +38,16 @@ class ActivationTest {
         "The activation relu2 is not supported; supported are silu, swish, gelu,"
             + " gelu_pytorch_tanh, gelu_new, relu",
         error.getMessage());
+  }
+
+  @ParameterizedTest
+  @EnumSource(Activation.class)
+  void gateMultipliesWithTheActivation(Activation activation) {
+    try (TensorScope _ = TensorScope.open()) {
+      Tensor gate = Tensor.ofFloats(new float[] {-2, -0.5f, 0.25f, 3}, 4);
+      Tensor up = Tensor.ofFloats(new float[] {1, -2, 4, 0.5f}, 4);
+      assertArrayEquals(
+          activation.apply(gate).mul(up).toFloats(), activation.gate(gate, up).toFloats(), 1e-6f);
+    }
   }
 }

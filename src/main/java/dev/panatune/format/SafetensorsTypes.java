@@ -1,8 +1,6 @@
-package dev.panatune.model;
+package dev.panatune.format;
 
 import dev.panatune.error.FormatException;
-import dev.panatune.format.SafetensorsDtype;
-import dev.panatune.format.TensorInfo;
 import dev.panatune.tensor.DType;
 import java.util.EnumMap;
 import java.util.Map;
@@ -44,7 +42,7 @@ public final class SafetensorsTypes {
         .orElseThrow(
             () ->
                 new FormatException(
-                    "The tensor %s is stored as %s, which is not supported"
-                        .formatted(info.name(), info.dtype())));
+                    "The tensor %s is of a type that cannot be computed with here"
+                        .formatted(info)));
   }
 }
