@@ -1,8 +1,10 @@
 package dev.panatune.model;
 
 import dev.panatune.error.ConfigurationException;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Function;
 
 /** Typed access to the fields of a {@code config.json}, with errors that name the field. */
@@ -62,8 +64,12 @@ final class ConfigFields {
 
   /** Returns an object's fields, or those of an empty one where the field is absent. */
   ConfigFields object(String key) {
-    return optional(
-        key, new ConfigFields(origin + ": " + key, Map.of()), value -> asObject(key, value));
+    return new ConfigFields(origin + ": " + key, map(key).orElse(Map.of()));
+  }
+
+  /** Returns an object as it is, where there is one. */
+  Optional<Map<String, Object>> map(String key) {
+    return optional(key, Optional.empty(), value -> Optional.of(asMap(key, value)));
   }
 
   /** Returns token ids: none where the field is absent, one, or a list. */
@@ -75,16 +81,6 @@ final class ConfigFields {
             value instanceof List<?> list
                 ? list.stream().map(id -> asTokenId(key, id)).toList()
                 : List.of(asTokenId(key, value)));
-  }
-
-  List<String> strings(String key) {
-    return optional(
-        key,
-        List.of(),
-        value ->
-            value instanceof List<?> list
-                ? list.stream().map(this::asString).toList()
-                : wrong(key, "a list of strings"));
   }
 
   /** Returns an error about a field, to be thrown. */
@@ -129,11 +125,13 @@ final class ConfigFields {
     return value instanceof Number number ? number.doubleValue() : wrong(key, "a number");
   }
 
-  @SuppressWarnings("unchecked")
-  private ConfigFields asObject(String key, Object value) {
-    return value instanceof Map<?, ?> map
-        ? new ConfigFields(origin + ": " + key, (Map<String, Object>) map)
-        : wrong(key, "an object");
+  private Map<String, Object> asMap(String key, Object value) {
+    if (!(value instanceof Map<?, ?> map)) {
+      return wrong(key, "an object");
+    }
+    Map<String, Object> fields = new LinkedHashMap<>();
+    map.forEach((name, field) -> fields.put(String.valueOf(name), field));
+    return fields;
   }
 
   private <T> T wrong(String key, String expected) {

@@ -50,6 +50,13 @@ public final class BitsAndBytesConfig {
    * @throws ConfigurationException if it asks for what is not supported, or a key is unknown
    */
   public static Optional<QuantConfig> parse(Map<String, ?> values) {
+    String method = get(values, METHOD, String.class, BITSANDBYTES);
+    if (!method.equals(BITSANDBYTES)) {
+      throw new ConfigurationException(
+          "Weights quantised by %s are not supported: use a checkpoint of bitsandbytes, or one that"
+                  .formatted(method)
+              + " is not quantised");
+    }
     for (String key : values.keySet()) {
       if (!KNOWN.contains(key)) {
         throw new ConfigurationException(
@@ -60,13 +67,6 @@ public final class BitsAndBytesConfig {
                         .map(near -> "; did you mean " + near + "?")
                         .orElse("")));
       }
-    }
-    String method = get(values, METHOD, String.class, BITSANDBYTES);
-    if (!method.equals(BITSANDBYTES)) {
-      throw new ConfigurationException(
-          "Weights quantised by %s are not supported: use a checkpoint of bitsandbytes, or one that"
-                  .formatted(method)
-              + " is not quantised");
     }
     if (get(values, LOAD_IN_8BIT, Boolean.class, false)) {
       throw new ConfigurationException(

@@ -1,0 +1,125 @@
+package dev.panatune.model;
+
+import dev.panatune.error.FormatException;
+import dev.panatune.format.GgmlType;
+import dev.panatune.format.GgufFile;
+import dev.panatune.format.GgufTensorInfo;
+import dev.panatune.quant.QuantizedTensor;
+import dev.panatune.tensor.DType;
+import dev.panatune.tensor.Device;
+import dev.panatune.tensor.MappedFile;
+import dev.panatune.tensor.Op;
+import dev.panatune.tensor.Tensor;
+import dev.panatune.tensor.TensorScope;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+
+/** The weights of a llama model in a GGUF file, dequantised when they are read. */
+final class GgufCheckpoint implements Checkpoint {
+  private static final Op DEQUANTIZE = Op.find("panatune::dequantize_gguf", "");
+
+  private final GgufFile file;
+  private final MappedFile mapped;
+  private final ModelConfig config;
+  private final Map<String, GgufTensorInfo> tensors = new LinkedHashMap<>();
+
+  /**
+   * Opens the weights of a file whose metadata said what the model is.
+   *
+   * @throws FormatException if there are tensors that the decoder has no place for
+   */
+  GgufCheckpoint(GgufFile file, ModelConfig config) {
+    this.file = file;
+    this.config = config;
+    for (GgufTensorInfo info : file.tensors().values()) {
+      if (!info.name().equals(GgufRopeFactors.TENSOR)) {
+        tensors.put(GgufNames.huggingFace(info.name()).orElse(info.name()), info);
+      }
+    }
+    mapped = MappedFile.open(file.path());
+  }
+
+  @Override
+  public Map<String, long[]> shapes() {
+    Map<String, long[]> shapes = new LinkedHashMap<>();
+    tensors.forEach((name, info) -> shapes.put(name, info.shape()));
+    return shapes;
+  }
+
+  /** The embedding's type; bf16 where it is a quantised one. */
+  @Override
+  public DType storedDtype() {
+    return plainType(tensors.get("model.embed_tokens.weight").type()).orElse(DType.BFLOAT16);
+  }
+
+  @Override
+  public boolean isQuantized(String name) {
+    return false;
+  }
+
+  @Override
+  public QuantizedTensor readQuantized(String name, DType computeDtype, Device device) {
+    throw new FormatException(
+        "GGUF files hold no bitsandbytes weights, and %s is none".formatted(name));
+  }
+
+  @Override
+  public Tensor read(String name, DType dtype) {
+    GgufTensorInfo info = tensors.get(name);
+    try (TensorScope scope = TensorScope.open()) {
+      Tensor value = unpermuted(name, plain(info, dtype));
+      return scope.moveToOuter(value);
+    }
+  }
+
+  private Tensor plain(GgufTensorInfo info, DType dtype) {
+    Optional<DType> type = plainType(info.type());
+    if (type.isPresent()) {
+      return mapped.tensor(info.offset(), type.get(), info.shape()).to(dtype);
+    }
+    Tensor blocks = mapped.tensor(info.offset(), DType.UINT8, info.byteSize());
+    Tensor value = DEQUANTIZE.call(blocks, info.type().id(), info.shape(), dtype);
+    mapped.release(info.offset(), info.byteSize());
+    return value;
+  }
+
+  /** GGUF has the rows of each query and key head in the order (pair, half), here (half, pair). */
+  private Tensor unpermuted(String name, Tensor value) {
+    int heads;
+    if (name.contains(".q_proj.")) {
+      heads = config.queryHeads();
+    } else if (name.contains(".k_proj.")) {
+      heads = config.keyValueHeads();
+    } else {
+      return value;
+    }
+    long[] shape = value.shape();
+    return value.reshape(heads, shape[0] / heads / 2, 2, -1).transpose(1, 2).reshape(shape);
+  }
+
+  private static Optional<DType> plainType(GgmlType type) {
+    return switch (type) {
+      case F32 -> Optional.of(DType.FLOAT32);
+      case F16 -> Optional.of(DType.FLOAT16);
+      case BF16 -> Optional.of(DType.BFLOAT16);
+      default -> Optional.empty();
+    };
+  }
+
+  @Override
+  public void release(String name) {
+    GgufTensorInfo info = tensors.get(name);
+    mapped.release(info.offset(), info.byteSize());
+  }
+
+  @Override
+  public String description() {
+    return file.path().toString();
+  }
+
+  @Override
+  public void close() {
+    mapped.close();
+  }
+}

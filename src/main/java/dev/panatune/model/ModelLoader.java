@@ -1,0 +1,112 @@
+package dev.panatune.model;
+
+import dev.panatune.error.ConfigurationException;
+import dev.panatune.format.GgufFile;
+import dev.panatune.format.StrictJson;
+import dev.panatune.quant.BitsAndBytesConfig;
+import dev.panatune.quant.QuantConfig;
+import dev.panatune.tensor.DType;
+import dev.panatune.text.Tokenizer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Supplier;
+
+/** Reads models in the forms that they come in. */
+final class ModelLoader {
+  private ModelLoader() {}
+
+  static PretrainedModel directory(Path directory, String reference, LoadOptions options) {
+    ModelConfig config =
+        ModelConfig.fromHuggingFace(StrictJson.readObject(directory.resolve("config.json")));
+    try (SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.open(directory)) {
+      CausalLM model = build(checkpoint, checkpoint.withActualHead(config), options);
+      return complete(
+          reference,
+          model,
+          () -> tokenizer(directory),
+          optionalJson(directory.resolve("generation_config.json")));
+    }
+  }
+
+  static PretrainedModel gguf(Path path, String reference, LoadOptions options) {
+    GgufFile file = GgufFile.open(path);
+    ModelConfig config = ModelConfig.fromHuggingFace(GgufConfig.huggingFace(file));
+    try (GgufCheckpoint checkpoint = new GgufCheckpoint(file, config)) {
+      CausalLM model = build(checkpoint, config, options);
+      return complete(
+          reference,
+          model,
+          () -> Optional.of(Tokenizer.fromGguf(file.metadata())),
+          GgufConfig.generation(file));
+    }
+  }
+
+  private static CausalLM build(Checkpoint checkpoint, ModelConfig config, LoadOptions options) {
+    DType dtype = options.dtype().or(config::storedDtype).orElseGet(checkpoint::storedDtype);
+    if (!dtype.isFloatingPoint()) {
+      throw new ConfigurationException(
+          "A model's dtype is float32, bfloat16 or float16, not " + dtype.torchName());
+    }
+    Optional<QuantConfig> stored = quantization(config);
+    Optional<QuantConfig> wanted = options.quantization();
+    requireConsistent(stored, wanted);
+    CheckpointFit.check(checkpoint, config);
+    CheckpointSource source =
+        new CheckpointSource(
+            checkpoint,
+            dtype,
+            options.device(),
+            wanted.or(() -> stored).map(QuantConfig::computeDtype).orElse(dtype),
+            stored.isPresent() ? Optional.empty() : wanted);
+    try {
+      return new CausalLM(config, source);
+    } catch (RuntimeException e) {
+      source.abandon();
+      throw e;
+    }
+  }
+
+  private static PretrainedModel complete(
+      String reference,
+      CausalLM model,
+      Supplier<Optional<Tokenizer>> tokenizer,
+      Map<String, Object> generationConfig) {
+    try {
+      return new PretrainedModel(reference, model, tokenizer.get(), generationConfig);
+    } catch (RuntimeException e) {
+      model.close();
+      throw e;
+    }
+  }
+
+  private static Optional<QuantConfig> quantization(ModelConfig config) {
+    return new ConfigFields("config.json", config.source())
+        .map("quantization_config")
+        .flatMap(BitsAndBytesConfig::parse);
+  }
+
+  private static void requireConsistent(
+      Optional<QuantConfig> stored, Optional<QuantConfig> wanted) {
+    if (stored.isPresent() && wanted.isPresent() && !sameWeights(stored.get(), wanted.get())) {
+      throw new ConfigurationException(
+          ("The model is stored in 4 bits already, as %s with double quantisation %s; leave"
+                  + " load_in_4bit out, or ask for the same")
+              .formatted(stored.get().type().id(), stored.get().doubleQuant() ? "on" : "off"));
+    }
+  }
+
+  private static boolean sameWeights(QuantConfig a, QuantConfig b) {
+    return a.type() == b.type() && a.doubleQuant() == b.doubleQuant();
+  }
+
+  private static Optional<Tokenizer> tokenizer(Path directory) {
+    Path file = directory.resolve("tokenizer.json");
+    return Files.exists(file) ? Optional.of(Tokenizer.fromFile(file)) : Optional.empty();
+  }
+
+  private static Map<String, Object> optionalJson(Path file) {
+    return Files.exists(file) ? StrictJson.readObject(file) : Map.of();
+  }
+}
