@@ -38,11 +38,12 @@ public record Example(int[] ids, int[] labels) {
     return count;
   }
 
-  /** The example cut at the right to at most {@code length} tokens; itself where it is no longer. */
+  /**
+   * The example cut at the right to at most {@code length} tokens; itself where it is no longer.
+   */
   Example truncated(int length) {
     return ids.length <= length
         ? this
-        : new Example(
-            Arrays.copyOf(ids, length), Arrays.copyOf(labels, length));
+        : new Example(Arrays.copyOf(ids, length), Arrays.copyOf(labels, length));
   }
 }

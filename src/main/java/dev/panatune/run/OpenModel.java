@@ -1,0 +1,64 @@
+package dev.panatune.run;
+
+import dev.panatune.hub.Hub;
+import dev.panatune.model.CausalLM;
+import dev.panatune.model.LoadOptions;
+import dev.panatune.model.PretrainedModel;
+import dev.panatune.peft.PeftModel;
+import dev.panatune.text.Tokenizer;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/** A model that is ready to be used, with an adapter on it where one was named. */
+public final class OpenModel implements AutoCloseable {
+  private final PretrainedModel pretrained;
+  private final Optional<PeftModel> adapter;
+
+  private OpenModel(PretrainedModel pretrained, Optional<PeftModel> adapter) {
+    this.pretrained = pretrained;
+    this.adapter = adapter;
+  }
+
+  /**
+   * Finds and loads a model.
+   *
+   * @param reference a directory, a GGUF file or a package's file
+   * @param adapter the directory of a PEFT adapter, frozen
+   */
+  public static OpenModel open(String reference, Optional<Path> adapter, LoadOptions options) {
+    PretrainedModel pretrained = PretrainedModel.load(Hub.resolve(reference), reference, options);
+    try {
+      return new OpenModel(
+          pretrained, adapter.map(path -> PeftModel.load(pretrained.model(), path, false)));
+    } catch (RuntimeException e) {
+      pretrained.close();
+      throw e;
+    }
+  }
+
+  /** The model; its adapter, if any, is in it. */
+  public CausalLM model() {
+    return pretrained.model();
+  }
+
+  /** The model with what belongs to it. */
+  public PretrainedModel pretrained() {
+    return pretrained;
+  }
+
+  /** What turns text into its tokens. */
+  public Tokenizer tokenizer() {
+    return pretrained.tokenizer();
+  }
+
+  /** The adapter, where one was named. */
+  public Optional<PeftModel> adapter() {
+    return adapter;
+  }
+
+  /** Frees the model and the adapter. */
+  @Override
+  public void close() {
+    pretrained.close();
+  }
+}
