@@ -38,10 +38,17 @@ void main() {
 
     PeftModel adapter = PeftModel.create(base.model(), LoraConfig.of(16, 32));
     TrainingArguments arguments =
-        TrainingArguments.builder().outputDir(output).maxSteps(40)
-            .perDeviceTrainBatchSize(16).learningRate(5e-4).bf16(true).build();
+        TrainingArguments.builder()
+            .outputDir(output)
+            .maxSteps(40)
+            .perDeviceTrainBatchSize(16)
+            .learningRate(5e-4)
+            .bf16(true)
+            .build();
     Trainer.of(new AdapterTraining(adapter, reference), arguments)
-        .trainOn(train.examples()).callback(ProgressBar.onStandardError()).train();
+        .trainOn(train.examples())
+        .callback(ProgressBar.onStandardError())
+        .train();
 
     var result = Evaluator.evaluate(base.model(), heldOut.examples(), 16, Optional.empty());
     IO.println("perplexity on held-out definitions: " + result.perplexity());

@@ -50,13 +50,12 @@ interface RowParser {
     Set<String> keys = keys(object);
     return of(
         DataFormat.of(keys)
-            .orElseThrow(
-                () ->
-                    new BadRow(
-                        "cannot tell the format from the keys "
-                            + keys
-                            + "; a row has instruction and output, or messages, or prompt and"
-                            + " completion, or text")));
+            .orElseThrow(() ->
+                new BadRow(
+                    "cannot tell the format from the keys "
+                        + keys
+                        + "; a row has instruction and output, or messages, or prompt and"
+                        + " completion, or text")));
   }
 
   private static Row chat(JsonNode row) {

@@ -140,13 +140,9 @@ final class GgufHeader {
     int typeId = cursor.readInt("the type of " + label);
     GgmlType type =
         GgmlType.find(typeId)
-            .orElseThrow(
-                () ->
-                    cursor.bad(
-                        "has an unknown type, "
-                            + Integer.toUnsignedString(typeId)
-                            + ", for "
-                            + label));
+            .orElseThrow(() ->
+                cursor.bad(
+                    "has an unknown type, " + Integer.toUnsignedString(typeId) + ", for " + label));
     long offset = cursor.readLong("the offset of " + label);
     if (offset < 0 || offset % alignment != 0) {
       throw cursor.bad(

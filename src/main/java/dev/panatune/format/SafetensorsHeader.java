@@ -194,15 +194,14 @@ final class SafetensorsHeader {
   private SafetensorsDtype parseDtype(JsonParser json, String name) throws IOException {
     String text = json.currentToken() == JsonToken.VALUE_STRING ? json.getText() : "not a string";
     return SafetensorsDtype.find(text)
-        .orElseThrow(
-            () ->
-                bad(
-                    "has an unknown dtype for the tensor "
-                        + quoted(name)
-                        + ": "
-                        + quoted(text)
-                        + "; known are "
-                        + Arrays.toString(SafetensorsDtype.values())));
+        .orElseThrow(() ->
+            bad(
+                "has an unknown dtype for the tensor "
+                    + quoted(name)
+                    + ": "
+                    + quoted(text)
+                    + "; known are "
+                    + Arrays.toString(SafetensorsDtype.values())));
   }
 
   private long[] parseIntegers(JsonParser json, String name, String field) throws IOException {

@@ -26,21 +26,20 @@ public final class SafetensorsIndex {
     Map<String, TensorInfo> infoOf = new LinkedHashMap<>();
     for (SafetensorsFile file : files) {
       file.tensors()
-          .forEach(
-              (name, info) -> {
-                SafetensorsFile other = ownerOf.put(name, file);
-                if (other != null) {
-                  throw new FormatException(
-                      source
-                          + " has the tensor "
-                          + Printable.quoted(name)
-                          + " twice: in "
-                          + Printable.path(other.path().getFileName())
-                          + " and in "
-                          + Printable.path(file.path().getFileName()));
-                }
-                infoOf.put(name, info);
-              });
+          .forEach((name, info) -> {
+            SafetensorsFile other = ownerOf.put(name, file);
+            if (other != null) {
+              throw new FormatException(
+                  source
+                      + " has the tensor "
+                      + Printable.quoted(name)
+                      + " twice: in "
+                      + Printable.path(other.path().getFileName())
+                      + " and in "
+                      + Printable.path(file.path().getFileName()));
+            }
+            infoOf.put(name, info);
+          });
     }
     this.owners = ownerOf;
     this.tensors = Collections.unmodifiableMap(infoOf);
@@ -140,18 +139,17 @@ public final class SafetensorsIndex {
     }
     shards
         .shardOf()
-        .forEach(
-            (tensor, shard) -> {
-              if (!opened.get(shard).tensors().containsKey(tensor)) {
-                throw new FormatException(
-                    source
-                        + " says that the tensor "
-                        + Printable.quoted(tensor)
-                        + " is in "
-                        + Printable.quoted(shard)
-                        + ", which does not hold it");
-              }
-            });
+        .forEach((tensor, shard) -> {
+          if (!opened.get(shard).tensors().containsKey(tensor)) {
+            throw new FormatException(
+                source
+                    + " says that the tensor "
+                    + Printable.quoted(tensor)
+                    + " is in "
+                    + Printable.quoted(shard)
+                    + ", which does not hold it");
+          }
+        });
     return new SafetensorsIndex(List.copyOf(opened.values()), source);
   }
 

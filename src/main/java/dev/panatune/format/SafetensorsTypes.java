@@ -39,10 +39,8 @@ public final class SafetensorsTypes {
         .filter(entry -> entry.getValue().name().equals(info.dtype()))
         .map(Map.Entry::getKey)
         .findFirst()
-        .orElseThrow(
-            () ->
-                new FormatException(
-                    "The tensor %s is of a type that cannot be computed with here"
-                        .formatted(info)));
+        .orElseThrow(() ->
+            new FormatException(
+                "The tensor %s is of a type that cannot be computed with here".formatted(info)));
   }
 }

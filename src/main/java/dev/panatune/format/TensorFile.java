@@ -21,20 +21,18 @@ public final class TensorFile {
   public static void write(Path file, Map<String, Tensor> tensors) {
     List<TensorSpec> specs =
         tensors.entrySet().stream()
-            .map(
-                entry ->
-                    new TensorSpec(
-                        entry.getKey(),
-                        SafetensorsTypes.of(entry.getValue().dtype()),
-                        entry.getValue().shape()))
+            .map(entry ->
+                new TensorSpec(
+                    entry.getKey(),
+                    SafetensorsTypes.of(entry.getValue().dtype()),
+                    entry.getValue().shape()))
             .toList();
     try (SafetensorsWriter writer = SafetensorsWriter.create(file, specs, PYTORCH)) {
-      tensors.forEach(
-          (name, tensor) -> {
-            try (TensorScope _ = TensorScope.open()) {
-              writer.append(name, tensor.detach().to(Device.CPU).contiguous().segment());
-            }
-          });
+      tensors.forEach((name, tensor) -> {
+        try (TensorScope _ = TensorScope.open()) {
+          writer.append(name, tensor.detach().to(Device.CPU).contiguous().segment());
+        }
+      });
       writer.commit();
     }
   }
@@ -50,10 +48,9 @@ public final class TensorFile {
     try (MappedFile mapped = MappedFile.open(file)) {
       header
           .tensors()
-          .forEach(
-              (name, info) ->
-                  tensors.put(
-                      name, mapped.tensor(info.offset(), SafetensorsTypes.of(info), info.shape())));
+          .forEach((name, info) ->
+              tensors.put(
+                  name, mapped.tensor(info.offset(), SafetensorsTypes.of(info), info.shape())));
     }
     return tensors;
   }

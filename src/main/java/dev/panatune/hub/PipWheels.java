@@ -17,10 +17,8 @@ final class PipWheels implements WheelSource {
   @Override
   public Path fetch(String requirement, Path folder) throws IOException {
     return Pip.find()
-        .orElseThrow(
-            () ->
-                new IOException(
-                    "pip was not found; install it (Debian: apt-get install python3-pip)"))
+        .orElseThrow(() ->
+            new IOException("pip was not found; install it (Debian: apt-get install python3-pip)"))
         .download(requirement, List.of(), folder, progress);
   }
 }

@@ -23,17 +23,16 @@ final class CheckpointFit {
     Map<String, long[]> unknown = new LinkedHashMap<>(checkpoint.shapes());
     List<String> missing = new ArrayList<>();
     List<String> misshapen = new ArrayList<>();
-    needed.forEach(
-        (name, shape) -> {
-          long[] stored = unknown.remove(name);
-          if (stored == null) {
-            missing.add(named(name, shape));
-          } else if (!Arrays.equals(stored, shape)) {
-            misshapen.add(
-                "%s is %s and should be %s"
-                    .formatted(name, Arrays.toString(stored), Arrays.toString(shape)));
-          }
-        });
+    needed.forEach((name, shape) -> {
+      long[] stored = unknown.remove(name);
+      if (stored == null) {
+        missing.add(named(name, shape));
+      } else if (!Arrays.equals(stored, shape)) {
+        misshapen.add(
+            "%s is %s and should be %s"
+                .formatted(name, Arrays.toString(stored), Arrays.toString(shape)));
+      }
+    });
     unknown.keySet().removeIf(name -> isIgnored(name, config));
 
     List<String> faults = new ArrayList<>();

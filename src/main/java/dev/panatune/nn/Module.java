@@ -173,17 +173,15 @@ public abstract class Module implements AutoCloseable {
     Map<String, Tensor> found = new LinkedHashMap<>();
     Set<Tensor> seen = Collections.newSetFromMap(new IdentityHashMap<>());
     namedModules()
-        .forEach(
-            entry ->
-                entry
-                    .getValue()
-                    .parameters
-                    .forEach(
-                        (parameterName, tensor) -> {
-                          if (seen.add(tensor)) {
-                            found.put(join(entry.getKey(), parameterName), tensor);
-                          }
-                        }));
+        .forEach(entry ->
+            entry
+                .getValue()
+                .parameters
+                .forEach((parameterName, tensor) -> {
+                  if (seen.add(tensor)) {
+                    found.put(join(entry.getKey(), parameterName), tensor);
+                  }
+                }));
     return found;
   }
 
@@ -191,12 +189,11 @@ public abstract class Module implements AutoCloseable {
   public final Map<String, Tensor> trainableParameters() {
     Map<String, Tensor> trainable = new LinkedHashMap<>();
     namedParameters()
-        .forEach(
-            (parameterName, tensor) -> {
-              if (tensor.requiresGrad()) {
-                trainable.put(parameterName, tensor);
-              }
-            });
+        .forEach((parameterName, tensor) -> {
+          if (tensor.requiresGrad()) {
+            trainable.put(parameterName, tensor);
+          }
+        });
     return trainable;
   }
 
@@ -219,12 +216,11 @@ public abstract class Module implements AutoCloseable {
   public final void replaceParameter(String dottedPath, Tensor replacement) {
     Tensor old = parameter(dottedPath);
     namedModules()
-        .forEach(
-            entry ->
-                entry
-                    .getValue()
-                    .parameters
-                    .replaceAll((key, tensor) -> tensor == old ? replacement : tensor));
+        .forEach(entry ->
+            entry
+                .getValue()
+                .parameters
+                .replaceAll((key, tensor) -> tensor == old ? replacement : tensor));
   }
 
   /**
@@ -262,12 +258,11 @@ public abstract class Module implements AutoCloseable {
   public final void setTrainable(boolean trainable) {
     namedParameters()
         .values()
-        .forEach(
-            tensor -> {
-              if (tensor.dtype().isFloatingPoint()) {
-                tensor.requiresGrad(trainable);
-              }
-            });
+        .forEach(tensor -> {
+          if (tensor.dtype().isFloatingPoint()) {
+            tensor.requiresGrad(trainable);
+          }
+        });
   }
 
   /**

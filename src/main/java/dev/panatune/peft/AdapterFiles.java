@@ -78,17 +78,16 @@ final class AdapterFiles {
     Map<String, Tensor> result = new LinkedHashMap<>();
     Map<String, Tensor> missing = new LinkedHashMap<>(expected);
     Map<String, Tensor> unexpected = new LinkedHashMap<>();
-    found.forEach(
-        (key, tensor) -> {
-          String name = key.startsWith(PREFIX) ? key.substring(PREFIX.length()) : key;
-          Tensor wanted = missing.remove(name);
-          if (wanted == null) {
-            unexpected.put(key, tensor);
-          } else {
-            checkShape(file, key, tensor, wanted);
-            result.put(name, tensor);
-          }
-        });
+    found.forEach((key, tensor) -> {
+      String name = key.startsWith(PREFIX) ? key.substring(PREFIX.length()) : key;
+      Tensor wanted = missing.remove(name);
+      if (wanted == null) {
+        unexpected.put(key, tensor);
+      } else {
+        checkShape(file, key, tensor, wanted);
+        result.put(name, tensor);
+      }
+    });
     if (!missing.isEmpty() || !unexpected.isEmpty()) {
       throw new FormatException(
           file

@@ -129,15 +129,14 @@ public final class PeftModel {
     parameters.values().forEach(tensor -> tensor.requiresGrad(false));
     adaptation
         .storedTypes()
-        .forEach(
-            (path, dtype) -> {
-              try (TensorScope _ = TensorScope.open();
-                  Tensor master = parameters.get(path)) {
-                Tensor cast = master.to(dtype).keep();
-                model.swapParameter(path, cast);
-                parameters.put(path, cast);
-              }
-            });
+        .forEach((path, dtype) -> {
+          try (TensorScope _ = TensorScope.open();
+              Tensor master = parameters.get(path)) {
+            Tensor cast = master.to(dtype).keep();
+            model.swapParameter(path, cast);
+            parameters.put(path, cast);
+          }
+        });
   }
 
   private void checkLoaded() {

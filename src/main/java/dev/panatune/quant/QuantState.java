@@ -43,12 +43,11 @@ record QuantState(
                 Arrays.stream(shape)
                     .mapToObj(Long::toString)
                     .collect(Collectors.joining(", ", "[", "]")));
-    nestedOffset.ifPresent(
-        offset ->
-            json.append(", \"nested_blocksize\": ")
-                .append(NestedScales.BLOCK_SIZE)
-                .append(", \"nested_dtype\": \"float32\", \"nested_offset\": ")
-                .append(pythonNumber(offset)));
+    nestedOffset.ifPresent(offset ->
+        json.append(", \"nested_blocksize\": ")
+            .append(NestedScales.BLOCK_SIZE)
+            .append(", \"nested_dtype\": \"float32\", \"nested_offset\": ")
+            .append(pythonNumber(offset)));
     return json.append('}').toString().getBytes(StandardCharsets.US_ASCII);
   }
 

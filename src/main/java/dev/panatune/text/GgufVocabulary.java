@@ -138,13 +138,12 @@ final class GgufVocabulary {
 
   private List<String> texts(String key) {
     return list(key).stream()
-        .map(
-            item -> {
-              if (item instanceof String text) {
-                return text;
-              }
-              throw new FormatException(PREFIX + key + " must be a list of texts");
-            })
+        .map(item -> {
+          if (item instanceof String text) {
+            return text;
+          }
+          throw new FormatException(PREFIX + key + " must be a list of texts");
+        })
         .toList();
   }
 

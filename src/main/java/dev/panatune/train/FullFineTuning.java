@@ -81,12 +81,11 @@ public final class FullFineTuning implements TrainableModel {
         .namedModules()
         .filter(e -> e.getValue() instanceof LinearLayer && !(e.getValue() instanceof Linear))
         .findFirst()
-        .ifPresent(
-            entry -> {
-              throw new ConfigurationException(
-                  "%s is a %s, and only dense layers can be trained whole: add a peft section to"
-                          .formatted(entry.getKey(), entry.getValue().getClass().getSimpleName())
-                      + " train an adapter, or load the model without load_in_4bit");
-            });
+        .ifPresent(entry -> {
+          throw new ConfigurationException(
+              "%s is a %s, and only dense layers can be trained whole: add a peft section to"
+                      .formatted(entry.getKey(), entry.getValue().getClass().getSimpleName())
+                  + " train an adapter, or load the model without load_in_4bit");
+        });
   }
 }

@@ -30,9 +30,8 @@ record KernelChoice(SequencedMap<String, String> facts) {
   String difference(Map<String, String> saved) {
     return facts.entrySet().stream()
         .filter(fact -> !Objects.equals(fact.getValue(), saved.get(fact.getKey())))
-        .map(
-            fact ->
-                "%s %s, not %s".formatted(fact.getKey(), fact.getValue(), saved.get(fact.getKey())))
+        .map(fact ->
+            "%s %s, not %s".formatted(fact.getKey(), fact.getValue(), saved.get(fact.getKey())))
         .collect(Collectors.joining("; "));
   }
 

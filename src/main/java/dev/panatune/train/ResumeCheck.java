@@ -81,14 +81,13 @@ final class ResumeCheck {
                 + " lost; resume with the same value");
       }
     }
-    now.forEach(
-        (name, value) -> {
-          if (!HARMLESS.contains(name) && !value.toString().equals(before.get(name))) {
-            say.accept(
-                "%s is %s, and was %s when the checkpoint was written; the run goes on with %s"
-                    .formatted(name, value, before.get(name), value));
-          }
-        });
+    now.forEach((name, value) -> {
+      if (!HARMLESS.contains(name) && !value.toString().equals(before.get(name))) {
+        say.accept(
+            "%s is %s, and was %s when the checkpoint was written; the run goes on with %s"
+                .formatted(name, value, before.get(name), value));
+      }
+    });
     checkLength(resume, run);
     String kernels = KernelChoice.current().difference(words(resume.at("kernels")));
     if (!kernels.isEmpty()) {
@@ -102,17 +101,16 @@ final class ResumeCheck {
   private static void checkData(JsonState data, RunParts run) {
     Map<String, String> saved = words(data);
     dataFacts(run)
-        .forEach(
-            (name, value) -> {
-              boolean place = name.equals("epoch") || name.equals("used_of_epoch");
-              if (!place && !value.toString().equals(saved.get(name))) {
-                throw new ConfigurationException(
-                    "the checkpoint was written on other training data (%s %s, now %s); resume with"
-                            .formatted(name, saved.get(name), value)
-                        + " the same data, order and seed, or start a new run from the checkpoint's"
-                        + " weights");
-              }
-            });
+        .forEach((name, value) -> {
+          boolean place = name.equals("epoch") || name.equals("used_of_epoch");
+          if (!place && !value.toString().equals(saved.get(name))) {
+            throw new ConfigurationException(
+                "the checkpoint was written on other training data (%s %s, now %s); resume with"
+                        .formatted(name, saved.get(name), value)
+                    + " the same data, order and seed, or start a new run from the checkpoint's"
+                    + " weights");
+          }
+        });
   }
 
   private static void checkLength(JsonState resume, RunParts run) {

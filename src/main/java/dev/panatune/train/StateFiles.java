@@ -116,12 +116,11 @@ final class StateFiles {
   private static LogEntry entry(JsonState line) {
     SequencedMap<String, Double> values = new LinkedHashMap<>();
     line.members()
-        .forEach(
-            (key, value) -> {
-              if (!key.equals("step") && !key.equals("epoch")) {
-                values.put(key, value.number());
-              }
-            });
+        .forEach((key, value) -> {
+          if (!key.equals("step") && !key.equals("epoch")) {
+            values.put(key, value.number());
+          }
+        });
     return new LogEntry(line.at("step").integer(), line.at("epoch").number(), values);
   }
 

@@ -26,13 +26,12 @@ final class TensorFile {
     List<TensorSpec> specs =
         tensors.entrySet().stream().map(e -> spec(e.getKey(), e.getValue())).toList();
     try (SafetensorsWriter writer = SafetensorsWriter.create(file, specs, Map.of("format", "pt"))) {
-      tensors.forEach(
-          (name, tensor) -> {
-            try (TensorScope _ = TensorScope.open()) {
-              Tensor plain = tensor.detach().to(Device.CPU).contiguous();
-              writer.append(name, plain.segment());
-            }
-          });
+      tensors.forEach((name, tensor) -> {
+        try (TensorScope _ = TensorScope.open()) {
+          Tensor plain = tensor.detach().to(Device.CPU).contiguous();
+          writer.append(name, plain.segment());
+        }
+      });
       writer.commit();
     }
   }
@@ -54,17 +53,16 @@ final class TensorFile {
     }
     Map<Path, MappedFile> mapped = new HashMap<>();
     try (GradMode _ = GradMode.disable()) {
-      tensors.forEach(
-          (name, tensor) -> {
-            Path file = stored.fileOf(name).path();
-            TensorInfo info = checked(stored.tensor(name), tensor, file);
-            try (TensorScope _ = TensorScope.open()) {
-              tensor.copy_(
-                  mapped
-                      .computeIfAbsent(file, MappedFile::open)
-                      .tensor(info.offset(), tensor.dtype(), tensor.shape()));
-            }
-          });
+      tensors.forEach((name, tensor) -> {
+        Path file = stored.fileOf(name).path();
+        TensorInfo info = checked(stored.tensor(name), tensor, file);
+        try (TensorScope _ = TensorScope.open()) {
+          tensor.copy_(
+              mapped
+                  .computeIfAbsent(file, MappedFile::open)
+                  .tensor(info.offset(), tensor.dtype(), tensor.shape()));
+        }
+      });
     } finally {
       mapped.values().forEach(MappedFile::close);
     }

@@ -96,15 +96,14 @@ final class TrainingOptions {
       }
     }
     TrainingArgumentsBuilder builder = new TrainingArgumentsBuilder();
-    options.forEach(
-        (name, value) -> {
-          BiConsumer<TrainingArgumentsBuilder, OptionValue> setter = SETTERS.get(name);
-          if (setter == null) {
-            UnsupportedOptions.check(name, value, () -> unknown(name));
-          } else if (value != null) {
-            setter.accept(builder, new OptionValue(name, value));
-          }
-        });
+    options.forEach((name, value) -> {
+      BiConsumer<TrainingArgumentsBuilder, OptionValue> setter = SETTERS.get(name);
+      if (setter == null) {
+        UnsupportedOptions.check(name, value, () -> unknown(name));
+      } else if (value != null) {
+        setter.accept(builder, new OptionValue(name, value));
+      }
+    });
     return builder;
   }
 

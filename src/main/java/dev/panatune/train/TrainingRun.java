@@ -178,12 +178,11 @@ final class TrainingRun {
     newest = Optional.of(target);
     arguments
         .saveTotalLimit()
-        .ifPresent(
-            limit -> {
-              Set<Path> kept = new LinkedHashSet<>(Set.of(target));
-              bestCheckpoint().ifPresent(kept::add);
-              CheckpointDirectory.deleteOldest(arguments.outputDir(), limit, kept);
-            });
+        .ifPresent(limit -> {
+          Set<Path> kept = new LinkedHashSet<>(Set.of(target));
+          bestCheckpoint().ifPresent(kept::add);
+          CheckpointDirectory.deleteOldest(arguments.outputDir(), limit, kept);
+        });
     tell(callback -> callback.onSave(progress(), target));
   }
 

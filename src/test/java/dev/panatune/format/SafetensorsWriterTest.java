@@ -38,10 +38,8 @@ class SafetensorsWriterTest {
     List<TensorSpec> specs = new ArrayList<>();
     source
         .tensors()
-        .forEach(
-            (name, info) ->
-                specs.add(
-                    new TensorSpec(name, SafetensorsDtype.valueOf(info.dtype()), info.shape())));
+        .forEach((name, info) ->
+            specs.add(new TensorSpec(name, SafetensorsDtype.valueOf(info.dtype()), info.shape())));
     Collections.reverse(specs);
     try (Arena arena = Arena.ofConfined();
         SafetensorsWriter writer = SafetensorsWriter.create(target, specs, PYTORCH)) {

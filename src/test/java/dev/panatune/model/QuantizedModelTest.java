@@ -87,13 +87,12 @@ class QuantizedModelTest {
           .model()
           .namedModules()
           .filter(entry -> entry.getValue() instanceof QuantizedLinear)
-          .forEach(
-              entry ->
-                  exact
-                      .model()
-                      .replaceParameter(
-                          entry.getKey() + ".weight",
-                          ((QuantizedLinear) entry.getValue()).weight().dequantize(DType.FLOAT32)));
+          .forEach(entry ->
+              exact
+                  .model()
+                  .replaceParameter(
+                      entry.getKey() + ".weight",
+                      ((QuantizedLinear) entry.getValue()).weight().dequantize(DType.FLOAT32)));
       float[] expected = logits(exact.model());
       assertArrayEquals(expected, logits(quantised.model()), 1e-4f);
       assertTrue(Math.abs(expected[0] - before[0]) > 1e-3, "quantising must show");

@@ -70,11 +70,10 @@ class QuantizedTensorTest {
 
   private static void assertSameBytes(String name, Map<String, Tensor> written) {
     assertEquals(saved(name).keySet(), written.keySet());
-    written.forEach(
-        (key, tensor) -> {
-          assertArrayEquals(LINEAR.bytes(key), tensor.toBytes(), key);
-          assertArrayEquals(LINEAR.tensor(key).shape(), tensor.shape(), key);
-        });
+    written.forEach((key, tensor) -> {
+      assertArrayEquals(LINEAR.bytes(key), tensor.toBytes(), key);
+      assertArrayEquals(LINEAR.tensor(key).shape(), tensor.shape(), key);
+    });
   }
 
   @Test

@@ -65,10 +65,9 @@ class SectionTest {
     section.finish();
     assertEquals(
         "data.max_seq_length and data.max_length mean the same; keep max_length",
-        failure(
-            () ->
-                section(Map.of("max_seq_length", 7, "max_length", 8))
-                    .alias("max_seq_length", "max_length")));
+        failure(() ->
+            section(Map.of("max_seq_length", 7, "max_length", 8))
+                .alias("max_seq_length", "max_length")));
   }
 
   @Test

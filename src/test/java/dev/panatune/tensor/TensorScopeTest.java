@@ -160,14 +160,13 @@ class TensorScopeTest {
       throws InterruptedException {
     AtomicReference<Throwable> failure = new AtomicReference<>();
     builder
-        .start(
-            () -> {
-              try {
-                body.run();
-              } catch (Throwable e) {
-                failure.set(e);
-              }
-            })
+        .start(() -> {
+          try {
+            body.run();
+          } catch (Throwable e) {
+            failure.set(e);
+          }
+        })
         .join();
     return failure.get();
   }

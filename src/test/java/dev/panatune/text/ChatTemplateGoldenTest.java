@@ -42,25 +42,23 @@ class ChatTemplateGoldenTest {
     golden
         .get("templates")
         .properties()
-        .forEach(
-            entry ->
-                templates.put(
-                    entry.getKey(),
-                    ChatTemplate.of(entry.getValue().asText(), map(golden.get("special")))
-                        .with(Limits.DEFAULT, CLOCK)));
+        .forEach(entry ->
+            templates.put(
+                entry.getKey(),
+                ChatTemplate.of(entry.getValue().asText(), map(golden.get("special")))
+                    .with(Limits.DEFAULT, CLOCK)));
     return StreamSupport.stream(golden.get("cases").spliterator(), false)
-        .map(
-            golden_ ->
-                DynamicTest.dynamicTest(
-                    golden_.get("template").asText() + ", " + golden_.get("conversation").asText(),
-                    () ->
-                        check(
-                            golden_,
-                            templates.get(golden_.get("template").asText()),
-                            conversation(
-                                golden
-                                    .get("conversations")
-                                    .get(golden_.get("conversation").asText())))));
+        .map(golden_ ->
+            DynamicTest.dynamicTest(
+                golden_.get("template").asText() + ", " + golden_.get("conversation").asText(),
+                () ->
+                    check(
+                        golden_,
+                        templates.get(golden_.get("template").asText()),
+                        conversation(
+                            golden
+                                .get("conversations")
+                                .get(golden_.get("conversation").asText())))));
   }
 
   private static void check(JsonNode expected, ChatTemplate template, Conversation conversation) {

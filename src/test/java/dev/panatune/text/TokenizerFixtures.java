@@ -40,15 +40,14 @@ final class TokenizerFixtures {
 
   private static void put(JsonNode node, Map<String, Object> metadata) {
     node.properties()
-        .forEach(
-            entry -> {
-              JsonNode value = entry.getValue();
-              metadata.put(
-                  entry.getKey(),
-                  value.isIntegralNumber()
-                      ? (Object) value.asLong()
-                      : JSON.convertValue(value, Object.class));
-            });
+        .forEach(entry -> {
+          JsonNode value = entry.getValue();
+          metadata.put(
+              entry.getKey(),
+              value.isIntegralNumber()
+                  ? (Object) value.asLong()
+                  : JSON.convertValue(value, Object.class));
+        });
   }
 
   /** The metadata of one of the cases. */

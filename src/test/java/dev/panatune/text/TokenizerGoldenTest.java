@@ -18,16 +18,15 @@ class TokenizerGoldenTest {
   @TestFactory
   Stream<DynamicTest> ggufTokenizersEncodeAndDecodeAsInPython() {
     return StreamSupport.stream(TokenizerFixtures.document().get("cases").spliterator(), false)
-        .map(
-            golden ->
-                DynamicTest.dynamicTest(
-                    golden.get("name").asText(),
-                    () -> {
-                      try (Tokenizer tokenizer =
-                          Tokenizer.fromGguf(TokenizerFixtures.metadata(golden))) {
-                        check(golden.get("texts"), tokenizer);
-                      }
-                    }));
+        .map(golden ->
+            DynamicTest.dynamicTest(
+                golden.get("name").asText(),
+                () -> {
+                  try (Tokenizer tokenizer =
+                      Tokenizer.fromGguf(TokenizerFixtures.metadata(golden))) {
+                    check(golden.get("texts"), tokenizer);
+                  }
+                }));
   }
 
   @Test

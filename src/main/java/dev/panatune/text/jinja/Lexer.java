@@ -245,13 +245,10 @@ final class Lexer {
         OPERATORS.stream()
             .filter(o -> source.startsWith(o, position))
             .findFirst()
-            .orElseThrow(
-                () ->
-                    JinjaException.syntax(
-                        "unexpected char '"
-                            + Character.toString(source.codePointAt(position))
-                            + "'",
-                        line));
+            .orElseThrow(() ->
+                JinjaException.syntax(
+                    "unexpected char '" + Character.toString(source.codePointAt(position)) + "'",
+                    line));
     switch (operator) {
       case "{" -> open.push('}');
       case "(" -> open.push(')');

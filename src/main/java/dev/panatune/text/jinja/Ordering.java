@@ -46,10 +46,9 @@ final class Ordering {
     boolean equal =
         left.size() == right.size()
             && left.entrySet().stream()
-                .allMatch(
-                    entry ->
-                        right.containsKey(entry.getKey())
-                            && equal(entry.getValue(), right.get(entry.getKey()), budget));
+                .allMatch(entry ->
+                    right.containsKey(entry.getKey())
+                        && equal(entry.getValue(), right.get(entry.getKey()), budget));
     budget.leave();
     return equal;
   }

@@ -115,11 +115,10 @@ final class PythonValue {
   static List<Object> toList(Object value, Budget budget) {
     List<Object> list = new ArrayList<>();
     iterate(value)
-        .forEachRemaining(
-            element -> {
-              budget.step();
-              list.add(element);
-            });
+        .forEachRemaining(element -> {
+          budget.step();
+          list.add(element);
+        });
     return list;
   }
 

@@ -107,25 +107,24 @@ final class Representation {
     StringBuilder result = new StringBuilder(value.length() + 2).append(quote);
     value
         .codePoints()
-        .forEach(
-            c -> {
-              switch (c) {
-                case '\\' -> result.append("\\\\");
-                case '\n' -> result.append("\\n");
-                case '\r' -> result.append("\\r");
-                case '\t' -> result.append("\\t");
-                default -> {
-                  if (c == quote) {
-                    result.append('\\').append(quote);
-                  } else if (isPrintable(c)) {
-                    result.appendCodePoint(c);
-                  } else {
-                    String format = c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x";
-                    result.append(format.formatted(c));
-                  }
-                }
+        .forEach(c -> {
+          switch (c) {
+            case '\\' -> result.append("\\\\");
+            case '\n' -> result.append("\\n");
+            case '\r' -> result.append("\\r");
+            case '\t' -> result.append("\\t");
+            default -> {
+              if (c == quote) {
+                result.append('\\').append(quote);
+              } else if (isPrintable(c)) {
+                result.appendCodePoint(c);
+              } else {
+                String format = c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x";
+                result.append(format.formatted(c));
               }
-            });
+            }
+          }
+        });
     return result.append(quote).toString();
   }
 

@@ -98,13 +98,12 @@ final class StringMethods {
     String text = part(self, bound.integer(1), end);
     List<Object> affixes = bound.value(0) instanceof Tuple t ? t.items() : List.of(bound.text(0));
     return affixes.stream()
-        .anyMatch(
-            affix -> {
-              if (!(affix instanceof String s)) {
-                throw JinjaException.type(method + "() needs str or a tuple of str");
-              }
-              return method.equals("startswith") ? text.startsWith(s) : text.endsWith(s);
-            });
+        .anyMatch(affix -> {
+          if (!(affix instanceof String s)) {
+            throw JinjaException.type(method + "() needs str or a tuple of str");
+          }
+          return method.equals("startswith") ? text.startsWith(s) : text.endsWith(s);
+        });
   }
 
   /** The characters from start to end, counted as Python counts. */
@@ -163,19 +162,18 @@ final class StringMethods {
     Object values = arguments.bind("join", "iterable", Arguments.REQUIRED).value(0);
     List<String> parts = new ArrayList<>();
     PythonValue.iterate(values)
-        .forEachRemaining(
-            value -> {
-              if (!(value instanceof String part)) {
-                throw JinjaException.type(
-                    "sequence item "
-                        + parts.size()
-                        + ": expected str instance, "
-                        + PythonValue.typeName(value)
-                        + " found");
-              }
-              budget.characters((long) part.length() + self.length());
-              parts.add(part);
-            });
+        .forEachRemaining(value -> {
+          if (!(value instanceof String part)) {
+            throw JinjaException.type(
+                "sequence item "
+                    + parts.size()
+                    + ": expected str instance, "
+                    + PythonValue.typeName(value)
+                    + " found");
+          }
+          budget.characters((long) part.length() + self.length());
+          parts.add(part);
+        });
     return String.join(self, parts);
   }
 

@@ -56,22 +56,20 @@ public final class Template {
 
   private static boolean marksGeneration(List<Statement> statements) {
     return statements.stream()
-        .anyMatch(
-            statement ->
-                switch (statement) {
-                  case Statement.Generation g -> true;
-                  case Statement.For f ->
-                      marksGeneration(f.body()) || marksGeneration(f.otherwise());
-                  case Statement.If i ->
-                      i.branches().stream().anyMatch(b -> marksGeneration(b.body()))
-                          || marksGeneration(i.otherwise());
-                  case Statement.MacroDefinition m -> marksGeneration(m.body());
-                  case Statement.CallBlock c -> marksGeneration(c.body());
-                  case Statement.FilterBlock f -> marksGeneration(f.body());
-                  case Statement.AssignBlock a -> marksGeneration(a.body());
-                  case Statement.With w -> marksGeneration(w.body());
-                  case Statement.Block b -> marksGeneration(b.body());
-                  default -> false;
-                });
+        .anyMatch(statement ->
+            switch (statement) {
+              case Statement.Generation g -> true;
+              case Statement.For f -> marksGeneration(f.body()) || marksGeneration(f.otherwise());
+              case Statement.If i ->
+                  i.branches().stream().anyMatch(b -> marksGeneration(b.body()))
+                      || marksGeneration(i.otherwise());
+              case Statement.MacroDefinition m -> marksGeneration(m.body());
+              case Statement.CallBlock c -> marksGeneration(c.body());
+              case Statement.FilterBlock f -> marksGeneration(f.body());
+              case Statement.AssignBlock a -> marksGeneration(a.body());
+              case Statement.With w -> marksGeneration(w.body());
+              case Statement.Block b -> marksGeneration(b.body());
+              default -> false;
+            });
   }
 }

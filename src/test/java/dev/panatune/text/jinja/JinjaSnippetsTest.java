@@ -31,11 +31,10 @@ class JinjaSnippetsTest {
     @SuppressWarnings("unchecked")
     Map<String, Object> variables = JSON.convertValue(golden.get("variables"), Map.class);
     return StreamSupport.stream(golden.get("cases").spliterator(), false)
-        .map(
-            expected ->
-                DynamicTest.dynamicTest(
-                    expected.get("template").asText().replaceAll("\\s", " "),
-                    () -> check(expected, variables)));
+        .map(expected ->
+            DynamicTest.dynamicTest(
+                expected.get("template").asText().replaceAll("\\s", " "),
+                () -> check(expected, variables)));
   }
 
   private static void check(JsonNode expected, Map<String, Object> variables) {
