@@ -5,6 +5,7 @@ import dev.panatune.error.FormatException;
 import dev.panatune.format.AtomicDirectory;
 import dev.panatune.format.AtomicFiles;
 import dev.panatune.format.SafetensorsIndex;
+import dev.panatune.format.TensorFile;
 import dev.panatune.tensor.Rng;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
@@ -62,10 +63,11 @@ final class Checkpoint {
         JsonState.read(directory.resolve(TRAINER_STATE)),
         run.state());
     run.model().load(directory);
-    TensorFile.read(SafetensorsIndex.open(directory.resolve(OPTIMIZER)), run.optimizer().state());
+    StoredTensors.copy(
+        SafetensorsIndex.open(directory.resolve(OPTIMIZER)), run.optimizer().state());
     try (TensorScope _ = TensorScope.open()) {
       SequencedMap<String, Tensor> random = randomState(Rng.state());
-      TensorFile.read(SafetensorsIndex.open(directory.resolve(RANDOM)), random);
+      StoredTensors.copy(SafetensorsIndex.open(directory.resolve(RANDOM)), random);
       Rng.restore(random.firstEntry().getValue().toBytes());
     }
   }

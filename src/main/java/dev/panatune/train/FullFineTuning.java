@@ -63,7 +63,7 @@ public final class FullFineTuning implements TrainableModel {
 
   @Override
   public void load(Path directory) {
-    TensorFile.read(SafetensorsIndex.open(directory), parameters);
+    StoredTensors.copy(SafetensorsIndex.open(directory), parameters);
   }
 
   private void widen(String name, Tensor weight) {
@@ -83,7 +83,7 @@ public final class FullFineTuning implements TrainableModel {
         .findFirst()
         .ifPresent(entry -> {
           throw new ConfigurationException(
-              "%s is a %s, and only dense layers can be trained whole: add a peft section to"
+              "%s: %s cannot be trained whole, only dense layers can: add a peft section to"
                       .formatted(entry.getKey(), entry.getValue().getClass().getSimpleName())
                   + " train an adapter, or load the model without load_in_4bit");
         });

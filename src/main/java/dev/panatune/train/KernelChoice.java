@@ -17,12 +17,15 @@ import java.util.stream.Collectors;
  */
 record KernelChoice(SequencedMap<String, String> facts) {
   private static final Pattern CAPABILITY = Pattern.compile("(?m)^CPU capability: (\\S+)");
+  private static final Pattern KERNELS = Pattern.compile("(?m)^Panatune kernels: (.+)$");
 
   /** What holds in this process now. */
   static KernelChoice current() {
     SequencedMap<String, String> facts = new LinkedHashMap<>();
     facts.put("threads", Integer.toString(Threads.intraOp()));
-    facts.put("cpu_capability", first(CAPABILITY, Threads.describe()));
+    String description = Threads.describe();
+    facts.put("cpu_capability", first(CAPABILITY, description));
+    facts.put("kernels", first(KERNELS, description));
     return new KernelChoice(facts);
   }
 

@@ -251,5 +251,11 @@ class ResumeTest {
         JsonState.read(directory.resolve("checkpoint-2").resolve("resume_state.json")).at("data");
     assertEquals(0, position.at("epoch").integer());
     assertEquals(12, position.at("used_of_epoch").integer());
+    String kernels =
+        JsonState.read(directory.resolve("checkpoint-2").resolve("resume_state.json"))
+            .at("kernels")
+            .at("kernels")
+            .word();
+    assertTrue(kernels.startsWith("isa="), kernels);
   }
 }

@@ -2,6 +2,7 @@ package dev.panatune.train;
 
 import dev.panatune.data.Example;
 import dev.panatune.format.SafetensorsIndex;
+import dev.panatune.format.TensorFile;
 import dev.panatune.model.CausalLM;
 import dev.panatune.model.ModelConfig;
 import dev.panatune.nn.Linear;
@@ -47,7 +48,7 @@ final class TinyAdapter implements TrainableModel, AutoCloseable {
     return create(dropout, Map.of());
   }
 
-  private static ModelConfig config(Map<String, Object> changes) {
+  static ModelConfig config(Map<String, Object> changes) {
     Map<String, Object> json =
         new TreeMap<>(
             Map.of(
@@ -117,7 +118,7 @@ final class TinyAdapter implements TrainableModel, AutoCloseable {
 
   @Override
   public void load(Path directory) {
-    TensorFile.read(SafetensorsIndex.open(directory.resolve("adapter.safetensors")), parameters);
+    StoredTensors.copy(SafetensorsIndex.open(directory.resolve("adapter.safetensors")), parameters);
   }
 
   @Override

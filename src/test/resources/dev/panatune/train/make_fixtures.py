@@ -7,7 +7,9 @@ import json
 import pathlib
 
 import torch
-from transformers import get_scheduler
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import save_file
+from transformers import LlamaConfig, LlamaForCausalLM, get_scheduler
 
 HERE = pathlib.Path(__file__).parent
 
@@ -70,6 +72,83 @@ def adamw():
     (HERE / "adamw.json").write_text(json.dumps(fixture) + "\n")
 
 
+def lora_run():
+    """Twenty float32 updates of a LoRA adapter, each of two micro-batches of three rows."""
+    torch.manual_seed(2)
+    config = LlamaConfig(
+        vocab_size=61,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=64,
+        initializer_range=0.2,
+        tie_word_embeddings=False,
+        attn_implementation="eager",
+    )
+    base = LlamaForCausalLM(config)
+    for name, parameter in base.named_parameters():
+        if name.endswith("norm.weight"):
+            parameter.data += 0.2 * torch.randn_like(parameter)
+    directory = HERE / "lora_run"
+    directory.mkdir(exist_ok=True)
+    save_file({k: v.contiguous() for k, v in base.state_dict().items()}, directory / "model.safetensors")
+    (directory / "config.json").write_text(json.dumps(config.to_dict(), indent=1, default=str) + "\n")
+
+    model = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM"))
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    for parameter in trained.values():
+        parameter.data = 0.1 * torch.randn_like(parameter)
+    save_adapter(model, directory / "before")
+
+    generator = torch.Generator().manual_seed(3)
+    rows = []
+    for _ in range(120):
+        length = int(torch.randint(4, 20, (1,), generator=generator))
+        ids = torch.randint(0, 61, (length,), generator=generator).tolist()
+        prompt = int(torch.randint(1, length, (1,), generator=generator))
+        rows.append({"ids": ids, "labels": [-100] * prompt + ids[prompt:]})
+
+    decayed = [p for name, p in trained.items()]
+    optimizer = torch.optim.AdamW(decayed, lr=1e-2, weight_decay=0.1)
+    scheduler = get_scheduler("cosine", optimizer, num_warmup_steps=4, num_training_steps=20)
+    steps = []
+    model.train()
+    for step in range(20):
+        step_rows = rows[6 * step : 6 * step + 6]
+        targets = sum(label != -100 for row in step_rows for label in row["labels"][1:])
+        total = 0.0
+        for batch in (step_rows[:3], step_rows[3:]):
+            width = max(len(row["ids"]) for row in batch)
+            ids = torch.tensor([row["ids"] + [0] * (width - len(row["ids"])) for row in batch])
+            mask = torch.tensor([[1] * len(row["ids"]) + [0] * (width - len(row["ids"])) for row in batch])
+            labels = torch.tensor([row["labels"] + [-100] * (width - len(row["labels"])) for row in batch])
+            logits = model(input_ids=ids, attention_mask=mask).logits
+            loss = torch.nn.functional.cross_entropy(
+                logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100, reduction="sum"
+            )
+            (loss / targets).backward()
+            total += loss.item()
+        norm = torch.nn.utils.clip_grad_norm_(trained.values(), 1.0)
+        optimizer.step()
+        scheduler.step()
+        optimizer.zero_grad()
+        steps.append({"loss": total / targets, "grad_norm": norm.item()})
+    save_adapter(model, directory / "after")
+    (directory / "run.json").write_text(json.dumps({"rows": rows, "steps": steps}) + "\n")
+
+
+def save_adapter(model, directory):
+    model.save_pretrained(directory)
+    (directory / "README.md").unlink()
+    config = json.loads((directory / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = None
+    config["target_modules"].sort()
+    (directory / "adapter_config.json").write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
+
+
 if __name__ == "__main__":
     schedules()
     adamw()
+    lora_run()
