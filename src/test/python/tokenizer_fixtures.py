@@ -20,7 +20,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import gguf
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 RESOURCES = pathlib.Path(__file__).parent.parent / "resources/dev/panatune/text"
 
@@ -109,8 +109,29 @@ def sentence_piece():
     }
 
 
+def gemma_piece():
+    """Gemma's kind: tokens in the order of their merges, runs of spaces spelled as such, no use of scores."""
+    pieces = sentence_piece()
+    control = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"]
+    rest = pieces["tokenizer.ggml.tokens"][3:] + ["  ", "    ", "\n", "\n\n"]
+    return {
+        "general.architecture": "gemma2",
+        "tokenizer.ggml.model": "llama",
+        "tokenizer.ggml.tokens": control + rest,
+        "tokenizer.ggml.scores": [0.5] * len(control + rest),
+        "tokenizer.ggml.token_type": [3, 3, 3, 2, 3] + [6] * 256 + [1] * (len(rest) - 256),
+        "tokenizer.ggml.bos_token_id": 2,
+        "tokenizer.ggml.eos_token_id": 1,
+        "tokenizer.ggml.unknown_token_id": 3,
+        "tokenizer.ggml.padding_token_id": 0,
+        "tokenizer.ggml.add_bos_token": True,
+        "tokenizer.ggml.add_space_prefix": False,
+    }
+
+
 def write_gguf(path, metadata):
-    writer = gguf.GGUFWriter(path, "llama")
+    metadata = dict(metadata)
+    writer = gguf.GGUFWriter(path, metadata.pop("general.architecture", "llama"))
     for key, value in metadata.items():
         if isinstance(value, bool):
             writer.add_bool(key, value)
@@ -128,7 +149,7 @@ def write_gguf(path, metadata):
 def read_by_transformers(metadata):
     with tempfile.TemporaryDirectory() as folder:
         write_gguf(pathlib.Path(folder) / "t.gguf", metadata)
-        return AutoTokenizer.from_pretrained(folder, gguf_file="t.gguf").backend_tokenizer
+        return PreTrainedTokenizerFast.from_pretrained(folder, gguf_file="t.gguf").backend_tokenizer
 
 
 def with_digits(metadata):
@@ -146,7 +167,7 @@ def without_prefix(metadata):
     return tokenizer
 
 
-def golden(name, metadata, tokenizer, changes):
+def golden(name, base, tokenizer, changes):
     texts = []
     for text in CORPUS:
         ids = tokenizer.encode(text).ids
@@ -159,7 +180,7 @@ def golden(name, metadata, tokenizer, changes):
                 "skipped": tokenizer.decode(ids, skip_special_tokens=True),
             }
         )
-    return {"name": name, "base": metadata["tokenizer.ggml.model"], "changes": changes, "texts": texts}
+    return {"name": name, "base": base, "changes": changes, "texts": texts}
 
 
 def unigram():
@@ -226,21 +247,22 @@ def check_saved():
 
 
 def main():
-    bpe, pieces = byte_level(), sentence_piece()
-    bases = {"gpt2": bpe, "llama": pieces}
+    bases = {"gpt2": byte_level(), "llama": sentence_piece(), "gemma": gemma_piece()}
     cases = [
-        ("smollm", bpe, with_digits, {"tokenizer.ggml.pre": "smollm"}),
-        ("smollm with bos and eos", bpe, with_digits,
+        ("smollm", "gpt2", with_digits, {"tokenizer.ggml.pre": "smollm"}),
+        ("smollm with bos and eos", "gpt2", with_digits,
          {"tokenizer.ggml.pre": "smollm", "tokenizer.ggml.add_bos_token": True, "tokenizer.ggml.add_eos_token": True}),
     ]
     for pre in ["gpt-2", "llama-bpe", "qwen2", "qwen35", "tekken", "gpt-4o"]:
-        cases.append((pre, bpe, read_by_transformers, {"tokenizer.ggml.pre": pre}))
-    cases.append(("llama", pieces, read_by_transformers, {}))
-    cases.append(("llama without bos", pieces, read_by_transformers, {"tokenizer.ggml.add_bos_token": False}))
-    cases.append(("llama without prefix", pieces, without_prefix, {"tokenizer.ggml.add_space_prefix": False}))
+        cases.append((pre, "gpt2", read_by_transformers, {"tokenizer.ggml.pre": pre}))
+    cases.append(("llama", "llama", read_by_transformers, {}))
+    cases.append(("llama without bos", "llama", read_by_transformers, {"tokenizer.ggml.add_bos_token": False}))
+    cases.append(("llama without prefix", "llama", without_prefix, {"tokenizer.ggml.add_space_prefix": False}))
+    cases.append(("phi3", "llama", read_by_transformers, {"general.architecture": "phi3"}))
+    cases.append(("gemma2", "gemma", read_by_transformers, {}))
     document = {
         "bases": bases,
-        "cases": [golden(n, base, read({**base, **changes}), changes) for n, base, read, changes in cases],
+        "cases": [golden(n, base, read({**bases[base], **changes}), changes) for n, base, read, changes in cases],
         "unigram": unigram(),
     }
     out = RESOURCES / "tokenizers.json.gz"

@@ -61,6 +61,11 @@ final class GgufVocabulary {
     return text("model").orElse("");
   }
 
+  /** The kind of model that the file holds. */
+  String architecture() {
+    return metadata.get("general.architecture") instanceof String name ? name : "";
+  }
+
   /** The name of the rule that cuts a text before merging. */
   String preTokenizer() {
     return text("pre").orElse("default");

@@ -111,6 +111,12 @@ final class TokenizerParts {
               part,
               "prepends more than " + LONGEST_INSERTION + " characters");
       case "TemplateProcessing" -> checkTemplate(part, node);
+      case "Strip" ->
+          // The library reads before the start of a token that holds nothing else.
+          require(
+              !part.equals("decoder") || node.path("stop").asText().equals("0"),
+              part,
+              "strips the ends of tokens, which is not supported");
       default -> {}
     }
   }

@@ -39,6 +39,7 @@ class TokenizerPartsTest {
             + ":0}}],'pair':[],'special_tokens':{}}; not there",
         "post_processor; {'type':'TemplateProcessing','single':[{'Sequence':{'id':'B','type_id':0}"
             + "}],'pair':[],'special_tokens':{}}; not there",
+        "decoder; {'type':'Strip','content':'a','start':0,'stop':1}; strips the ends",
         "decoder; {'type':'Unheard'}; 'Unheard'",
         "decoder; 5; not supported"
       })
