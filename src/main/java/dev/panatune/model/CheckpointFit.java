@@ -19,8 +19,13 @@ final class CheckpointFit {
    * @throws FormatException naming those that are missing, unknown, or of another shape
    */
   static void check(Checkpoint checkpoint, ModelConfig config) {
-    Map<String, long[]> needed = ShapeRecorder.shapesOf(config);
     Map<String, long[]> unknown = new LinkedHashMap<>(checkpoint.shapes());
+    if (config.layerCount() > unknown.size()) {
+      throw new FormatException(
+          "%s has %d tensors, too few for the %d layers that its configuration describes"
+              .formatted(checkpoint.description(), unknown.size(), config.layerCount()));
+    }
+    Map<String, long[]> needed = ShapeRecorder.shapesOf(config);
     List<String> missing = new ArrayList<>();
     List<String> misshapen = new ArrayList<>();
     needed.forEach((name, shape) -> {

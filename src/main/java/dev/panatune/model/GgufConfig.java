@@ -51,7 +51,7 @@ final class GgufConfig {
     Set<Object> ends = new LinkedHashSet<>();
     for (String key : List.of("eos", "eot")) {
       Object id = file.metadata().get("tokenizer.ggml.%s_token_id".formatted(key));
-      if (id instanceof Long number) {
+      if (id instanceof Long number && isId(number)) {
         ends.add(number.intValue());
       }
     }
@@ -63,9 +63,13 @@ final class GgufConfig {
   }
 
   private static void putId(GgufFile file, Map<String, Object> json, String key, String source) {
-    if (file.metadata().get(source) instanceof Long id) {
+    if (file.metadata().get(source) instanceof Long id && isId(id)) {
       json.put(key, id.intValue());
     }
+  }
+
+  private static boolean isId(long id) {
+    return id >= 0 && id <= Integer.MAX_VALUE;
   }
 
   private Map<String, Object> json() {
@@ -76,7 +80,7 @@ final class GgufConfig {
     }
     int heads = integer("attention.head_count");
     int hidden = integer("embedding_length");
-    int headDim = headDim(hidden / heads);
+    int headDim = headDim(Math.max(1, hidden / heads));
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("architectures", List.of(ModelFamily.of(architecture).architecture()));
     json.put("model_type", architecture);
@@ -85,7 +89,7 @@ final class GgufConfig {
     json.put("intermediate_size", integer("feed_forward_length"));
     json.put("num_hidden_layers", integer("block_count"));
     json.put("num_attention_heads", heads);
-    json.put("num_key_value_heads", (int) number("attention.head_count_kv", heads));
+    json.put("num_key_value_heads", integer("attention.head_count_kv", heads));
     json.put("head_dim", headDim);
     json.put("max_position_embeddings", integer("context_length"));
     json.put("rms_norm_eps", number("attention.layer_norm_rms_epsilon", 1e-6));
@@ -104,16 +108,17 @@ final class GgufConfig {
 
   private int vocabulary() {
     GgufTensorInfo embedding = file.tensors().get("token_embd.weight");
-    if (embedding == null) {
+    if (embedding == null || embedding.shape().length != 2) {
       throw new FormatException(
-          "%s has no token_embd.weight; this is not a language model".formatted(file.path()));
+          "%s has no matrix token_embd.weight; this is not a language model"
+              .formatted(file.path()));
     }
-    return Math.toIntExact(embedding.shape()[0]);
+    return wholeNumber("vocab_size", embedding.shape()[0]);
   }
 
   private int headDim(int fallback) {
-    int keyLength = (int) number("attention.key_length", fallback);
-    int rotated = (int) number("rope.dimension_count", keyLength);
+    int keyLength = integer("attention.key_length", fallback);
+    int rotated = integer("rope.dimension_count", keyLength);
     if (rotated != keyLength) {
       throw new ConfigurationException(
           ("%s: %s.rope.dimension_count %d is not the head's size %d; partial rotation is"
@@ -143,10 +148,22 @@ final class GgufConfig {
   }
 
   private int integer(String key) {
-    double value = number(key, Double.NaN);
+    return wholeNumber(key, number(key, Double.NaN));
+  }
+
+  private int integer(String key, int fallback) {
+    return wholeNumber(key, number(key, fallback));
+  }
+
+  private int wholeNumber(String key, double value) {
     if (Double.isNaN(value)) {
       throw new FormatException(
           "%s: the metadata %s.%s is missing".formatted(file.path(), architecture, key));
+    }
+    if (value < 1 || value > Integer.MAX_VALUE) {
+      throw new FormatException(
+          "%s: the metadata %s.%s is %.0f, which is no size"
+              .formatted(file.path(), architecture, key, value));
     }
     return (int) value;
   }

@@ -55,6 +55,7 @@ public record ModelConfig(
     List<Integer> eosTokenIds,
     Optional<DType> storedDtype,
     Map<String, Object> source) {
+  private static final int LARGEST_HEAD = 1 << 16;
 
   /** Checks what holds for every family. */
   public ModelConfig {
@@ -63,9 +64,12 @@ public record ModelConfig(
           "config.json: num_attention_heads %d is not a multiple of num_key_value_heads %d"
               .formatted(queryHeads, keyValueHeads));
     }
-    if (headDim % 2 != 0) {
+    if (headDim % 2 != 0 || headDim > LARGEST_HEAD) {
       throw new ConfigurationException(
-          "config.json: head_dim %d is odd; a rotary embedding needs pairs".formatted(headDim));
+          "config.json: head_dim is %d; it must be even, for the pairs that are rotated, and at"
+                  .formatted(headDim)
+              + " most "
+              + LARGEST_HEAD);
     }
     eosTokenIds = List.copyOf(eosTokenIds);
     source = Collections.unmodifiableMap(new LinkedHashMap<>(source));

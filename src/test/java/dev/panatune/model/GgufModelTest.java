@@ -14,6 +14,8 @@ import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,6 +24,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class GgufModelTest {
@@ -141,6 +144,26 @@ class GgufModelTest {
             + " missing: model.layers.1.mlp.up_proj.weight [96, 64];"
             + " unknown to it: blk.1.ffn_xx.weight [96, 64]",
         error.getMessage());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "llama.attention.head_count, 0, is 0",
+    "llama.block_count, -1, is 4294967295",
+    "llama.block_count, 1000000000, 'too few for the 1000000000 layers'",
+    "llama.embedding_length, 0, is 0"
+  })
+  void refusesSizesThatAreNone(String key, int value, String expected) throws IOException {
+    Path file = directory.resolve("altered.gguf");
+    byte[] bytes = Files.readAllBytes(ModelFixtures.path("llama.gguf"));
+    String text = new String(bytes, StandardCharsets.ISO_8859_1);
+    // The key is followed by its type, uint32, and the value.
+    int at = text.indexOf(key) + key.length() + 4;
+    ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putInt(at, value);
+    Files.write(file, bytes);
+    var error =
+        assertThrows(FormatException.class, () -> PretrainedModel.load(file, LoadOptions.stored()));
+    assertTrue(error.getMessage().contains(expected), error.getMessage());
   }
 
   @Test

@@ -128,7 +128,10 @@ class ModelConfigTest {
         "config.json: num_attention_heads 4 is not a multiple of num_key_value_heads 3",
         errorOf("num_key_value_heads", 3));
     assertEquals(
-        "config.json: head_dim 7 is odd; a rotary embedding needs pairs", errorOf("head_dim", 7));
+        "config.json: head_dim is 7; it must be even, for the pairs that are rotated, and at most"
+            + " 65536",
+        errorOf("head_dim", 7));
+    assertTrue(errorOf("head_dim", 1 << 17).startsWith("config.json: head_dim is 131072"));
   }
 
   @Test
