@@ -13,6 +13,9 @@ final class Arithmetic {
   }
 
   Object apply(BinaryOperator operator, Object left, Object right) {
+    if (operator == BinaryOperator.MODULO && left instanceof String format) {
+      return PrintfFormat.format(format, right, budget);
+    }
     for (Object side : new Object[] {left, right}) {
       if (side instanceof Undefined undefined) {
         throw undefined.failure();
@@ -20,9 +23,6 @@ final class Arithmetic {
     }
     if (Ordering.isNumber(left) && Ordering.isNumber(right)) {
       return numbers(operator, left, right);
-    }
-    if (operator == BinaryOperator.MODULO && left instanceof String format) {
-      return PrintfFormat.format(format, right, budget);
     }
     return switch (operator) {
       case ADD -> join(left, right);

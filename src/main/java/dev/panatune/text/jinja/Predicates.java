@@ -39,12 +39,17 @@ final class Predicates {
           Map.entry("escaped", value -> false),
           Map.entry("defined", value -> !(value instanceof Undefined)),
           Map.entry("undefined", value -> value instanceof Undefined),
-          Map.entry("odd", value -> Math.floorMod(integer(value, "odd"), 2L) == 1),
-          Map.entry("even", value -> Math.floorMod(integer(value, "even"), 2L) == 0),
-          Map.entry("callable", value -> value instanceof Callable || value instanceof LoopState));
+          Map.entry(
+              "callable",
+              value ->
+                  value instanceof Callable
+                      || value instanceof LoopState
+                      || value instanceof Undefined));
 
   private static final Set<String> OF_MORE =
       Set.of(
+          "odd",
+          "even",
           "==",
           "eq",
           "equalto",
@@ -86,6 +91,8 @@ final class Predicates {
       throw new JinjaException(JinjaException.Kind.SYNTAX, "No test named '" + name + "'.");
     }
     return switch (name) {
+      case "odd" -> hasRest(value, 2L, 1L);
+      case "even" -> hasRest(value, 2L, 0L);
       case "upper" -> StringMethods.isUpper(Representation.str(value, budget));
       case "lower" -> StringMethods.isLower(Representation.str(value, budget));
       case "filter" -> filters.has(Representation.str(value, budget));
@@ -103,16 +110,10 @@ final class Predicates {
       return Ordering.holds(comparison, value, other, budget);
     }
     return switch (name) {
-      case "==", "eq", "equalto" -> Ordering.equal(value, other, budget);
+      case "odd", "even", "==", "eq", "equalto" -> Ordering.equal(value, other, budget);
       case "!=", "ne" -> !Ordering.equal(value, other, budget);
       case "in" -> Ordering.contains(other, value, budget);
-      case "divisibleby" -> {
-        long divisor = integer(other, name);
-        if (divisor == 0) {
-          throw JinjaException.type("division by zero");
-        }
-        yield Math.floorMod(integer(value, name), divisor) == 0;
-      }
+      case "divisibleby" -> hasRest(value, other, 0L);
       default -> isSame(value, other);
     };
   }
@@ -125,14 +126,8 @@ final class Predicates {
         || value instanceof String && value.equals(other);
   }
 
-  private static long integer(Object value, String test) {
-    if (value instanceof Undefined undefined) {
-      throw undefined.failure();
-    }
-    if (!(value instanceof Long) && !(value instanceof Boolean)) {
-      throw JinjaException.type(
-          "the test '" + test + "' needs an integer, not " + PythonValue.typeName(value));
-    }
-    return Ordering.toLong(value);
+  private boolean hasRest(Object value, Object divisor, Object rest) {
+    Object found = new Arithmetic(budget).apply(Expression.BinaryOperator.MODULO, value, divisor);
+    return Ordering.equal(found, rest, budget);
   }
 }

@@ -4,6 +4,7 @@ import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -32,7 +33,7 @@ final class PrintfFormat {
       budget.characters(text.length());
       field.appendReplacement(result, Matcher.quoteReplacement(text));
     }
-    if (next < items.size() && values instanceof Tuple) {
+    if (next < items.size() && !isSubscriptable(values)) {
       throw JinjaException.type("not all arguments converted during string formatting");
     }
     return field.appendTail(result).toString();
@@ -78,5 +79,10 @@ final class PrintfFormat {
           "a number is required for this format, not " + PythonValue.typeName(value));
     }
     return Ordering.toDouble(value);
+  }
+
+  /** What Python takes for a mapping of names here, of which a format need not use any. */
+  private static boolean isSubscriptable(Object values) {
+    return values instanceof Map<?, ?> || values instanceof List<?> || values instanceof Undefined;
   }
 }

@@ -41,7 +41,7 @@ final class SelectingFilters {
       function = item -> filters.apply(name, item, arguments.skip(1));
     }
     List<Object> result = new ArrayList<>();
-    for (Object item : PythonValue.toList(value, budget)) {
+    for (Object item : elements(value)) {
       result.add(function.apply(item));
     }
     return new Generator(result);
@@ -64,11 +64,16 @@ final class SelectingFilters {
       test = item -> predicates.holds(name, item, testArguments);
     }
     List<Object> result = new ArrayList<>();
-    for (Object item : PythonValue.toList(value, budget)) {
+    for (Object item : elements(value)) {
       if (test.test(getter.apply(item)) == keeps) {
         result.add(item);
       }
     }
     return new Generator(result);
+  }
+
+  /** The elements of a value; what is false has none, whatever it is. */
+  private List<Object> elements(Object value) {
+    return PythonValue.isTrue(value) ? PythonValue.toList(value, budget) : List.of();
   }
 }

@@ -2,6 +2,7 @@ package dev.panatune.text.jinja;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /** {@code target[start:stop:step]}; what is absent is null. */
 record Slicing(Object start, Object stop, Object step) {
@@ -27,7 +28,10 @@ record Slicing(Object start, Object stop, Object step) {
       }
       case List<?> l -> elements(l, budget);
       case Tuple t -> new Tuple(elements(t.items(), budget));
-      case null, default -> Undefined.attribute(target, "slice");
+      case Map<?, ?> m -> throw JinjaException.type("unhashable type: 'slice'");
+      case null, default ->
+          throw JinjaException.type(
+              "'" + PythonValue.typeName(target) + "' object is not subscriptable");
     };
   }
 

@@ -43,6 +43,11 @@ final class TextFilters {
     return Representation.str(value, budget);
   }
 
+  /** What a filter takes that makes no text of other values. */
+  private static String text(String filter, Object value) {
+    return Arguments.of(value).bind(filter, "s", Arguments.REQUIRED).text(0);
+  }
+
   private Object trim(Object value, Arguments arguments) {
     Arguments.Bound bound = arguments.bind("trim", "chars", null);
     return budget.made(PythonText.strip(str(value), bound.textOrNull(0)));
@@ -82,7 +87,7 @@ final class TextFilters {
         bound.value(0) instanceof String s
             ? s
             : " ".repeat(Math.clamp(bound.integer(0), 0, 10_000));
-    String[] lines = (str(value) + "\n").split("\n", -1);
+    String[] lines = (text("indent", value) + "\n").split("\n", -1);
     StringBuilder result = new StringBuilder();
     for (int i = 0; i < lines.length - 1; i++) {
       boolean indented = i == 0 ? bound.isTrue(1) : bound.isTrue(2) || !lines[i].isEmpty();
@@ -95,15 +100,15 @@ final class TextFilters {
   private Object truncate(Object value, Arguments arguments) {
     Arguments.Bound bound =
         arguments.bind("truncate", "length", 255L, "killwords", false, "end", "...", "leeway", 5L);
-    String text = str(value);
     long length = bound.integer(0);
     long kept = length - PythonText.length(bound.text(2));
     if (kept < 0) {
       throw JinjaException.type("the length of truncate() is smaller than its end");
     }
-    if (PythonText.length(text) <= length + bound.integer(3)) {
-      return text;
+    if (PythonValue.length(value) <= length + bound.integer(3)) {
+      return value;
     }
+    String text = text("truncate", value);
     String start = text.substring(0, text.offsetByCodePoints(0, (int) kept));
     int space = start.lastIndexOf(' ');
     boolean cutsWord = bound.isTrue(1) || space < 0;
