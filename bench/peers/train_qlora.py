@@ -138,7 +138,7 @@ def prepare(settings, source):
 
 def train(model, rows, pad, settings, folder):
     """Returns the Trainer's log and the seconds that its steps took."""
-    from transformers import Trainer, TrainingArguments
+    from transformers import PrinterCallback, Trainer, TrainingArguments
 
     unwanted = ("eval_", "save_", "logging_")
     options = {key: value for key, value in settings["training"].items() if not key.startswith(unwanted)}
@@ -154,6 +154,7 @@ def train(model, rows, pad, settings, folder):
         **options,
     )
     trainer = Trainer(model=model, args=arguments, train_dataset=rows, data_collator=pad)
+    trainer.remove_callback(PrinterCallback)
     model.train()
     start = time.perf_counter()
     trainer.train()

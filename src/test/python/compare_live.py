@@ -147,7 +147,6 @@ def compare_training(report, name, model, data, folder, tokenizer, rows):
             "per_device_train_batch_size": 4,
             "learning_rate": 1e-2,
             "lr_scheduler_type": "constant",
-            "report_to": "none",
         },
         "output_dir": str(folder / "trained"),
         "seed": 1,
