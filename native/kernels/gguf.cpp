@@ -90,6 +90,38 @@ struct Q8_0 {
   }
 };
 
+// The values that the codes of IQ4_NL and IQ4_XS stand for, closer together around zero.
+constexpr int8_t iq4_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+
+struct IQ4_NL {
+  static constexpr int64_t id = 20, elements = 32, bytes = 18;
+
+  static void decode(const uint8_t* block, float* out) {
+    const float d = half_at(block);
+    for (int i = 0; i < elements; ++i) {
+      out[i] = d * static_cast<float>(iq4_values[nibble(block + 2, i)]);
+    }
+  }
+};
+
+struct IQ4_XS {
+  static constexpr int64_t id = 23, elements = 256, bytes = 136;
+
+  static void decode(const uint8_t* block, float* out) {
+    const uint8_t* high_scales = block + 2;
+    const uint8_t* low_scales = block + 4;
+    const float d = half_at(block);
+    for (int group = 0; group < 8; ++group) {  // of 32 elements, each with a scale of four low and two high bits
+      const int low = low_scales[group / 2] >> (group % 2 * 4) & 0x0f;
+      const int high = high_scales[group / 4] >> (group % 4 * 2) & 3;
+      const float scale = d * static_cast<float>((low | high << 4) - 32);
+      for (int i = 0; i < 32; ++i) {
+        out[group * 32 + i] = scale * static_cast<float>(iq4_values[nibble(block + 8 + group * 16, i)]);
+      }
+    }
+  }
+};
+
 struct Q2_K {
   static constexpr int64_t id = 10, elements = 256, bytes = 84;
 
@@ -305,6 +337,10 @@ at::Tensor dequantize_gguf(const at::Tensor& blocks, int64_t ggml_type, at::IntA
       return decode_tensor<Q5_K>(blocks, shape, dtype);
     case Q6_K::id:
       return decode_tensor<Q6_K>(blocks, shape, dtype);
+    case IQ4_NL::id:
+      return decode_tensor<IQ4_NL>(blocks, shape, dtype);
+    case IQ4_XS::id:
+      return decode_tensor<IQ4_XS>(blocks, shape, dtype);
     default:
       TORCH_CHECK(false, "panatune::dequantize_gguf: type ", ggml_type, " is not supported");
   }

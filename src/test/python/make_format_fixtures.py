@@ -13,7 +13,8 @@ import torch
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 from safetensors.torch import save_file
 
-QUANTISED = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"]
+QUANTISED = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K",
+             "IQ4_NL", "IQ4_XS"]
 PLAIN = ["F32", "F16", "BF16"]
 
 
@@ -109,7 +110,7 @@ def gguf_file(out):
         raw = gguf.quants.quantize(values, kind)
         writer.add_tensor("t." + name, raw, raw_dtype=kind)
         expected[name] = gguf.quants.dequantize(raw, kind)
-    for name in ["IQ4_NL", "I8"]:
+    for name in ["IQ2_XXS", "I8"]:
         _, size = GGML_QUANT_SIZES[GGMLQuantizationType[name]]
         raw = np.zeros((1, size), dtype=np.int8 if name == "I8" else np.uint8)
         writer.add_tensor("t." + name, raw, raw_dtype=GGMLQuantizationType[name])

@@ -27,12 +27,13 @@ final class GgufCheckpoint implements Checkpoint {
   /**
    * Opens the weights of a file whose metadata said what the model is.
    *
-   * @throws FormatException if there are tensors that the decoder has no place for
+   * @throws FormatException if a tensor is of a type that is not read
    */
   GgufCheckpoint(GgufFile file, ModelConfig config) {
     this.file = file;
     this.config = config;
     for (GgufTensorInfo info : file.tensors().values()) {
+      info.type().requireDequantizable(info.name());
       if (!info.name().equals(GgufRopeFactors.TENSOR)) {
         tensors.put(GgufNames.huggingFace(info.name()).orElse(info.name()), info);
       }

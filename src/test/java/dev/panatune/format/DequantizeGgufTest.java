@@ -115,7 +115,7 @@ class DequantizeGgufTest {
     assertRefused("no multiple of the type's block of 32", block, 2, new long[] {9, 2});
     assertRefused("impossible shape", block, 2, new long[] {1L << 40, 1L << 40, 32});
     assertRefused("impossible shape", block, 2, new long[] {-1, 32});
-    assertRefused("type 20 is not supported", block, GgmlType.IQ4_NL.id(), new long[] {32});
+    assertRefused("type 16 is not supported", block, GgmlType.IQ2_XXS.id(), new long[] {256});
     assertRefused("contiguous uint8", Tensor.zeros(DType.INT8, 18), 2, new long[] {32});
     TensorException error =
         assertThrows(

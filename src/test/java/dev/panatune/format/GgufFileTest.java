@@ -59,14 +59,14 @@ class GgufFileTest {
   void readsTheTensorsThatPythonWrote() {
     GgufFile file = GgufFile.open(Fixtures.path("all_types.gguf"));
     assertEquals(3, file.version());
-    assertEquals(15, file.tensors().size());
+    assertEquals(17, file.tensors().size());
     GgufTensorInfo q40 = file.tensor("t.Q4_0");
     assertEquals(GgmlType.Q4_0, q40.type());
     assertArrayEquals(new long[] {3, 512}, q40.shape());
     assertEquals(3 * 16 * 18, q40.byteSize());
     assertArrayEquals(new long[] {3, 256}, file.tensor("t.Q6_K").shape());
     assertEquals(3 * 210, file.tensor("t.Q6_K").byteSize());
-    assertEquals(GgmlType.IQ4_NL, file.tensor("t.IQ4_NL").type());
+    assertEquals(GgmlType.IQ2_XXS, file.tensor("t.IQ2_XXS").type());
   }
 
   @Test
@@ -91,15 +91,16 @@ class GgufFileTest {
       assertEquals(type, info.type());
       info.type().requireDequantizable(info.name());
     }
-    assertEquals(13, dequantizable.size());
+    assertEquals(15, dequantizable.size());
   }
 
   @Test
   void aTypeThatIsNotDequantisedIsNamed() {
-    GgufTensorInfo info = GgufFile.open(Fixtures.path("all_types.gguf")).tensor("t.IQ4_NL");
+    GgufTensorInfo info = GgufFile.open(Fixtures.path("all_types.gguf")).tensor("t.IQ2_XXS");
     FormatException error =
         assertThrows(FormatException.class, () -> info.type().requireDequantizable(info.name()));
-    assertTrue(error.getMessage().contains("\"t.IQ4_NL\" is stored as IQ4_NL"), error.getMessage());
+    assertTrue(
+        error.getMessage().contains("\"t.IQ2_XXS\" is stored as IQ2_XXS"), error.getMessage());
     assertTrue(error.getMessage().contains("Q4_K"), error.getMessage());
   }
 
