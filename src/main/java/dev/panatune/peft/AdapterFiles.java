@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.SequencedMap;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 
@@ -28,11 +29,16 @@ final class AdapterFiles {
 
   private AdapterFiles() {}
 
+  /** Parameters of a model under the keys that a file has them under. */
+  static SequencedMap<String, Tensor> keysOf(Map<String, Tensor> parameters) {
+    SequencedMap<String, Tensor> keys = new LinkedHashMap<>();
+    parameters.forEach((name, tensor) -> keys.put(PREFIX + name, tensor));
+    return keys;
+  }
+
   static void write(
-      Path directory, LoraConfig config, String baseModel, Map<String, Tensor> parameters) {
-    Map<String, Tensor> named = new LinkedHashMap<>();
-    parameters.forEach((name, tensor) -> named.put(PREFIX + name, tensor));
-    TensorFile.write(directory.resolve(WEIGHTS), named);
+      Path directory, PeftConfig config, String baseModel, Map<String, Tensor> tensors) {
+    TensorFile.write(directory.resolve(WEIGHTS), tensors);
 
     Map<String, Object> json = new TreeMap<>(config.toMap());
     json.put("auto_mapping", null);
@@ -42,7 +48,7 @@ final class AdapterFiles {
     AtomicFiles.writeString(directory.resolve(CONFIG), prettyJson(json));
   }
 
-  static LoraConfig readConfig(Path directory) {
+  static PeftConfig readConfig(Path directory) {
     Path file = directory.resolve(CONFIG);
     if (!Files.isRegularFile(file)) {
       throw new FormatException(directory + " holds no " + CONFIG + ": it is not a PEFT adapter");
@@ -52,16 +58,17 @@ final class AdapterFiles {
       throw new FormatException(file + " has no peft_type");
     }
     try {
-      return LoraConfig.fromAdapterConfig(json);
+      return PeftConfig.fromAdapterConfig(json);
     } catch (ConfigurationException e) {
       throw new FormatException(file + ": " + e.getMessage(), e);
     }
   }
 
   /**
-   * Reads the tensors, which must be those of {@code expected} in name and shape.
+   * Reads the tensors, which must be those of {@code expected} in name and shape. As in PEFT, a key
+   * may lack the prefix.
    *
-   * @return by the expected names, in the innermost scope
+   * @return by the expected keys, in the innermost scope
    */
   static Map<String, Tensor> readTensors(Path directory, Map<String, Tensor> expected) {
     Path file = directory.resolve(WEIGHTS);
@@ -79,7 +86,7 @@ final class AdapterFiles {
     Map<String, Tensor> missing = new LinkedHashMap<>(expected);
     Map<String, Tensor> unexpected = new LinkedHashMap<>();
     found.forEach((key, tensor) -> {
-      String name = key.startsWith(PREFIX) ? key.substring(PREFIX.length()) : key;
+      String name = expected.containsKey(key) ? key : PREFIX + key;
       Tensor wanted = missing.remove(name);
       if (wanted == null) {
         unexpected.put(key, tensor);

@@ -23,7 +23,8 @@ public record LoraConfig(
     double loraDropout,
     TargetModules targetModules,
     LoraBias bias,
-    List<String> modulesToSave) {
+    List<String> modulesToSave)
+    implements PeftConfig {
 
   /**
    * @throws ConfigurationException if a number is out of its range
@@ -95,7 +96,17 @@ public record LoraConfig(
     return new LoraOptions(json).config();
   }
 
-  /** The options that this record stands for, under PEFT's names, in alphabetical order. */
+  @Override
+  public PeftType peftType() {
+    return PeftType.LORA;
+  }
+
+  @Override
+  public String summary() {
+    return "a LoRA adapter, r %d, alpha %s".formatted(r, loraAlpha);
+  }
+
+  @Override
   public Map<String, Object> toMap() {
     return LoraOptions.write(this);
   }

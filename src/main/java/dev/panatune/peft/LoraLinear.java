@@ -14,7 +14,7 @@ import dev.panatune.tensor.TensorScope;
  *
  * <p>A is [r, in] and B [out, r], both float32; the sum has the base layer's dtype.
  */
-public final class LoraLinear extends Module implements LinearLayer {
+public final class LoraLinear extends Module implements AdaptedLinear {
   private static final Op UNIFORM = Op.find("aten::uniform_", "");
 
   private final Slot<LinearLayer> base;
@@ -64,14 +64,16 @@ public final class LoraLinear extends Module implements LinearLayer {
     }
   }
 
-  /** {@code scaling * B A}, float32 [out, in]. */
-  Tensor delta() {
+  /** Adds {@code scaling * B A}. */
+  @Override
+  public Tensor mergedInto(Tensor weight) {
     try (TensorScope scope = TensorScope.open()) {
-      return scope.moveToOuter(up.weight().detach().mm(down.weight().detach()).mul(scaling));
+      Tensor delta = up.weight().detach().mm(down.weight().detach()).mul(scaling);
+      return scope.moveToOuter(weight.add(delta));
     }
   }
 
-  /** The layer that is adapted. */
+  @Override
   public LinearLayer base() {
     return base.get();
   }

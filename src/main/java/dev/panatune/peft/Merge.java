@@ -18,23 +18,32 @@ import java.util.Optional;
 /** One merge of an adapter into its model, layer by layer. */
 final class Merge {
   private final CausalLM model;
-  private final Adaptation adaptation;
+  private final Map<String, ? extends AdaptedLinear> layers;
+  private final WholeParameters whole;
   private final MergeOptions options;
   private final List<MergeReport.LayerDrift> drifts = new ArrayList<>();
   private double squaredError;
   private double squaredNorm;
 
-  Merge(CausalLM model, Adaptation adaptation, MergeOptions options) {
+  /** A layer's weight before rounding, float32: as it was, and with the adapter in it. */
+  private record Sum(String path, Tensor weight, Tensor exact) {}
+
+  Merge(
+      CausalLM model,
+      Map<String, ? extends AdaptedLinear> layers,
+      WholeParameters whole,
+      MergeOptions options) {
     this.model = model;
-    this.adaptation = adaptation;
+    this.layers = layers;
+    this.whole = whole;
     this.options = options;
   }
 
   MergeReport run() {
     checkHead();
     try (GradMode _ = GradMode.disable()) {
-      adaptation.storedTypes().forEach(this::settle);
-      adaptation.layers().forEach(this::merge);
+      whole.castBack(this::target);
+      layers.forEach(this::merge);
       if (!options.requantize()) {
         model.namedModules().forEach(this::unpack);
       }
@@ -45,35 +54,28 @@ final class Merge {
   }
 
   private void checkHead() {
-    if (model.config().tiedHead() && adaptation.layers().containsKey("lm_head")) {
+    if (model.config().tiedHead() && layers.containsKey("lm_head")) {
       throw new ConfigurationException(
           "lm_head has an adapter, but this model ties it to its embeddings: merging would change"
               + " those too; keep the adapter beside the model");
     }
   }
 
-  /** A parameter that was trained whole takes its model's type. */
-  private void settle(String path, DType stored) {
-    try (TensorScope _ = TensorScope.open();
-        Tensor master = model.parameter(path)) {
-      model.swapParameter(path, master.detach().to(target(stored)).keep());
-    }
-  }
-
-  private void merge(String path, LoraLinear layer) {
+  private void merge(String path, AdaptedLinear layer) {
     try (TensorScope _ = TensorScope.open()) {
       Module merged =
           switch (layer.base()) {
             case Linear dense -> {
-              DType dtype = target(dense.weight().dtype());
-              Tensor exact = dense.weight().to(DType.FLOAT32).add(layer.delta());
-              yield dense(path, layer, exact, dtype, dense.bias());
+              Tensor weight = dense.weight().to(DType.FLOAT32);
+              Sum sum = new Sum(path, weight, layer.mergedInto(weight));
+              yield dense(sum, target(dense.weight().dtype()), dense.bias());
             }
             case QuantizedLinear packed -> {
-              Tensor exact = dequantized(packed).to(DType.FLOAT32).add(layer.delta());
+              Tensor weight = dequantized(packed).to(DType.FLOAT32);
+              Sum sum = new Sum(path, weight, layer.mergedInto(weight));
               yield options.requantize()
-                  ? quantized(path, layer, exact, packed)
-                  : dense(path, layer, exact, target(packed.weight().dtype()), packed.bias());
+                  ? quantized(sum, packed)
+                  : dense(sum, target(packed.weight().dtype()), packed.bias());
             }
             default ->
                 throw new ConfigurationException(
@@ -87,18 +89,16 @@ final class Merge {
     }
   }
 
-  private Linear dense(
-      String path, LoraLinear layer, Tensor exact, DType dtype, Optional<Tensor> bias) {
-    Tensor weight = exact.to(dtype).keep();
-    record(path, layer, exact, weight);
+  private Linear dense(Sum sum, DType dtype, Optional<Tensor> bias) {
+    Tensor weight = sum.exact.to(dtype).keep();
+    record(sum, weight);
     return new Linear(weight, copied(bias, dtype));
   }
 
   /** As PEFT does it: the sum is quantised in float32, with the base's settings. */
-  private QuantizedLinear quantized(
-      String path, LoraLinear layer, Tensor exact, QuantizedLinear base) {
-    QuantizedTensor weight = QuantizedTensor.quantize(exact, base.weight().config());
-    record(path, layer, exact, weight.dequantize(DType.FLOAT32));
+  private QuantizedLinear quantized(Sum sum, QuantizedLinear base) {
+    QuantizedTensor weight = QuantizedTensor.quantize(sum.exact, base.weight().config());
+    record(sum, weight.dequantize(DType.FLOAT32));
     return new QuantizedLinear(weight, base.bias().map(bias -> bias.clone().keep()).orElse(null));
   }
 
@@ -127,13 +127,13 @@ final class Merge {
     return bias.map(tensor -> tensor.detach().to(dtype).clone().keep()).orElse(null);
   }
 
-  private void record(String path, LoraLinear layer, Tensor exact, Tensor merged) {
-    double norm = exact.norm().item();
-    double error = merged.to(DType.FLOAT32).sub(exact).norm().item();
-    double update = layer.delta().norm().item();
+  private void record(Sum sum, Tensor merged) {
+    double norm = sum.exact.norm().item();
+    double error = merged.to(DType.FLOAT32).sub(sum.exact).norm().item();
+    double update = sum.exact.sub(sum.weight).norm().item();
     squaredNorm += norm * norm;
     squaredError += error * error;
-    drifts.add(new MergeReport.LayerDrift(path, ratio(error, norm), ratio(update, norm)));
+    drifts.add(new MergeReport.LayerDrift(sum.path, ratio(error, norm), ratio(update, norm)));
   }
 
   private static double ratio(double part, double whole) {

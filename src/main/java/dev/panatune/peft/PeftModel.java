@@ -7,26 +7,20 @@ import dev.panatune.tensor.GradMode;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
 import java.nio.file.Path;
-import java.util.Collections;
-import java.util.LinkedHashMap;
 import java.util.SequencedMap;
 
 /**
- * A model with a LoRA adapter in it. The model stays the caller's and runs as before, now with the
+ * A model with an adapter in it. The model stays the caller's and runs as before, now with the
  * adapter; all but the adapter is frozen.
  */
 public final class PeftModel {
   private final CausalLM model;
-  private final LoraConfig config;
-  private final Adaptation adaptation;
-  private final SequencedMap<String, Tensor> parameters;
+  private final Adapter adapter;
   private boolean unloaded;
 
-  private PeftModel(CausalLM model, LoraConfig config) {
+  private PeftModel(CausalLM model, PeftConfig config) {
     this.model = model;
-    this.config = config;
-    adaptation = Adaptation.of(model, config);
-    parameters = new LinkedHashMap<>(model.trainableParameters());
+    adapter = Adapter.of(model, config);
   }
 
   /**
@@ -36,7 +30,7 @@ public final class PeftModel {
    * @throws ConfigurationException if nothing matches {@code target_modules}, or a match cannot be
    *     adapted
    */
-  public static PeftModel create(CausalLM model, LoraConfig config) {
+  public static PeftModel create(CausalLM model, PeftConfig config) {
     return new PeftModel(model, config);
   }
 
@@ -53,7 +47,7 @@ public final class PeftModel {
     PeftModel adapted = new PeftModel(model, AdapterFiles.readConfig(directory));
     adapted.readParameters(directory);
     if (!trainable) {
-      adapted.freeze();
+      adapted.adapter.freeze();
     }
     return adapted;
   }
@@ -63,26 +57,27 @@ public final class PeftModel {
     return model;
   }
 
-  public LoraConfig config() {
-    return config;
+  /** What the adapter is. */
+  public PeftConfig config() {
+    return adapter.config();
   }
 
   /**
-   * The adapter's parameters by name, float32, always in the same order: A and B of each layer, and
+   * The adapter's parameters by name, float32, always in the same order: those of the method, and
    * the biases and whole modules that are trained with them.
    */
   public SequencedMap<String, Tensor> parameters() {
-    return Collections.unmodifiableSequencedMap(parameters);
+    return adapter.parameters();
   }
 
   /** Switches dropout on or off. */
   public void setTraining(boolean training) {
-    adaptation.layers().values().forEach(layer -> layer.setTraining(training));
+    adapter.setTraining(training);
   }
 
-  /** Lets the low-rank updates take part, or not. */
+  /** Lets the adapter take part, or not; what is trained whole stays as it is. */
   public void setEnabled(boolean enabled) {
-    adaptation.layers().values().forEach(layer -> layer.setEnabled(enabled));
+    adapter.setEnabled(enabled);
   }
 
   /**
@@ -93,7 +88,7 @@ public final class PeftModel {
    */
   public void save(Path directory, String baseModel) {
     checkLoaded();
-    AdapterFiles.write(directory, config, baseModel, parameters);
+    AdapterFiles.write(directory, adapter.config(), baseModel, adapter.stateDict());
   }
 
   /**
@@ -105,8 +100,7 @@ public final class PeftModel {
     checkLoaded();
     try (TensorScope _ = TensorScope.open();
         GradMode _ = GradMode.disable()) {
-      AdapterFiles.readTensors(directory, parameters)
-          .forEach((name, tensor) -> parameters.get(name).copy_(tensor));
+      adapter.loadStateDict(AdapterFiles.readTensors(directory, adapter.stateDict()));
     }
   }
 
@@ -121,22 +115,7 @@ public final class PeftModel {
   public MergeReport mergeAndUnload(MergeOptions options) {
     checkLoaded();
     unloaded = true;
-    return new Merge(model, adaptation, options).run();
-  }
-
-  /** What is only used takes the types of the model around it. */
-  private void freeze() {
-    parameters.values().forEach(tensor -> tensor.requiresGrad(false));
-    adaptation
-        .storedTypes()
-        .forEach((path, dtype) -> {
-          try (TensorScope _ = TensorScope.open();
-              Tensor master = parameters.get(path)) {
-            Tensor cast = master.to(dtype).keep();
-            model.swapParameter(path, cast);
-            parameters.put(path, cast);
-          }
-        });
+    return adapter.mergeAndUnload(options);
   }
 
   private void checkLoaded() {

@@ -1,7 +1,7 @@
 package dev.panatune.run;
 
 import dev.panatune.error.ConfigurationException;
-import dev.panatune.peft.LoraConfig;
+import dev.panatune.peft.PeftConfig;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -15,7 +15,7 @@ public sealed interface PeftSection {
    *
    * @param config PEFT's configuration of it
    */
-  record NewAdapter(LoraConfig config) implements PeftSection {}
+  record NewAdapter(PeftConfig config) implements PeftSection {}
 
   /**
    * An adapter that is trained on.
@@ -31,7 +31,7 @@ public sealed interface PeftSection {
     Map<String, Object> options = new LinkedHashMap<>(section.all());
     options.putIfAbsent("peft_type", "LORA");
     options.putIfAbsent("task_type", "CAUSAL_LM");
-    LoraConfig config = section.named(() -> LoraConfig.fromMap(options));
+    PeftConfig config = section.named(() -> PeftConfig.fromMap(options));
     config.toMap().forEach(section::resolve);
     return new NewAdapter(config);
   }

@@ -3,7 +3,7 @@ package dev.panatune.run;
 import dev.panatune.model.CausalLM;
 import dev.panatune.model.ModelSaver;
 import dev.panatune.model.PretrainedModel;
-import dev.panatune.peft.LoraConfig;
+import dev.panatune.peft.PeftConfig;
 import dev.panatune.peft.PeftModel;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Rng;
@@ -49,12 +49,8 @@ record TrainedPart(TrainableModel trainable, Optional<PeftModel> adapter) {
         trainable.trainableParameters().values().stream().mapToLong(t -> t.numel()).sum();
     return adapter
         .map(PeftModel::config)
-        .map(TrainedPart::describe)
+        .map(PeftConfig::summary)
         .orElse("the whole model")
         .concat(", %,d parameters".formatted(parameters));
-  }
-
-  private static String describe(LoraConfig lora) {
-    return "a LoRA adapter, r %d, alpha %s".formatted(lora.r(), lora.loraAlpha());
   }
 }

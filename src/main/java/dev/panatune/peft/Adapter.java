@@ -1,0 +1,57 @@
+package dev.panatune.peft;
+
+import dev.panatune.error.ConfigurationException;
+import dev.panatune.model.CausalLM;
+import dev.panatune.tensor.Tensor;
+import java.util.Map;
+import java.util.SequencedMap;
+
+/**
+ * One method's adapter in a model: what {@link PeftModel} needs of it, whichever the method is.
+ *
+ * <p>Making one freezes the model and puts the trainable parts into it.
+ */
+interface Adapter {
+  /**
+   * Makes the adapter of a configuration, freshly initialised.
+   *
+   * @throws ConfigurationException if it does not fit the model
+   */
+  static Adapter of(CausalLM model, PeftConfig config) {
+    return switch (config) {
+      case LoraConfig lora -> LoraAdapter.of(model, lora);
+    };
+  }
+
+  /** What it was made from. */
+  PeftConfig config();
+
+  /** What is trained, by name, float32, always in the same order. */
+  SequencedMap<String, Tensor> parameters();
+
+  /** What its file holds, under the file's names; live tensors where the file holds parameters. */
+  SequencedMap<String, Tensor> stateDict();
+
+  /**
+   * Copies what a file held into the parameters.
+   *
+   * @param tensors under the names of {@link #stateDict}, of the same shapes
+   */
+  void loadStateDict(Map<String, Tensor> tensors);
+
+  /** Switches dropout on or off. */
+  void setTraining(boolean training);
+
+  /** Lets it take part, or not. */
+  void setEnabled(boolean enabled);
+
+  /** Ends training: nothing requires a gradient, and what was held as a master is cast back. */
+  void freeze();
+
+  /**
+   * Makes it part of the weights and takes it out of the model.
+   *
+   * @throws ConfigurationException if the method has nothing that could become part of weights
+   */
+  MergeReport mergeAndUnload(MergeOptions options);
+}
