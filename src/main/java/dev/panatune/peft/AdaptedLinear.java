@@ -16,6 +16,16 @@ interface AdaptedLinear extends LinearLayer, AutoCloseable {
    */
   Tensor mergedInto(Tensor weight);
 
+  /**
+   * The bias that belongs to the merged weight.
+   *
+   * @param bias [out]
+   * @return [out], in the innermost scope
+   */
+  default Tensor mergedIntoBias(Tensor bias) {
+    return bias;
+  }
+
   /** Frees the adapter's own tensors. */
   @Override
   void close();

@@ -20,6 +20,7 @@ interface Adapter {
   static Adapter of(CausalLM model, PeftConfig config) {
     return switch (config) {
       case LoraConfig lora -> LoraAdapter.of(model, lora);
+      case Ia3Config ia3 -> Ia3Adapter.of(model, ia3);
     };
   }
 

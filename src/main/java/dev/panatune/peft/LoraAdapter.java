@@ -8,6 +8,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.function.UnaryOperator;
 
@@ -24,7 +25,8 @@ final class LoraAdapter implements Adapter {
     this.config = config;
     whole = new WholeParameters(model);
     SequencedMap<String, LinearLayer> targets =
-        TargetLayers.find(model, config.targetModules(), config.modulesToSave(), "LoRA");
+        TargetLayers.find(
+            model, config.targetModules(), Optional.empty(), config.modulesToSave(), "LoRA");
     List<Map.Entry<String, Module>> saved = WholeParameters.modules(model, config.modulesToSave());
     model.setTrainable(false);
     targets.forEach((path, target) -> {

@@ -74,7 +74,7 @@ final class LoraOptions {
         options.integer("r", 8),
         options.number("lora_alpha", 8),
         options.number("lora_dropout", 0),
-        options.targets("target_modules", TargetModules.DEFAULT),
+        options.targets("target_modules").orElse(TargetModules.DEFAULT),
         LoraBias.parse(options.text("bias", "none")),
         options.names("modules_to_save"));
   }

@@ -68,14 +68,16 @@ final class Merge {
             case Linear dense -> {
               Tensor weight = dense.weight().to(DType.FLOAT32);
               Sum sum = new Sum(path, weight, layer.mergedInto(weight));
-              yield dense(sum, target(dense.weight().dtype()), dense.bias());
+              yield dense(
+                  sum, target(dense.weight().dtype()), dense.bias().map(layer::mergedIntoBias));
             }
             case QuantizedLinear packed -> {
               Tensor weight = dequantized(packed).to(DType.FLOAT32);
               Sum sum = new Sum(path, weight, layer.mergedInto(weight));
+              Optional<Tensor> bias = packed.bias().map(layer::mergedIntoBias);
               yield options.requantize()
-                  ? quantized(sum, packed)
-                  : dense(sum, target(packed.weight().dtype()), packed.bias());
+                  ? quantized(sum, packed, bias)
+                  : dense(sum, target(packed.weight().dtype()), bias);
             }
             default ->
                 throw new ConfigurationException(
@@ -96,10 +98,11 @@ final class Merge {
   }
 
   /** As PEFT does it: the sum is quantised in float32, with the base's settings. */
-  private QuantizedLinear quantized(Sum sum, QuantizedLinear base) {
+  private QuantizedLinear quantized(Sum sum, QuantizedLinear base, Optional<Tensor> bias) {
     QuantizedTensor weight = QuantizedTensor.quantize(sum.exact, base.weight().config());
     record(sum, weight.dequantize(DType.FLOAT32));
-    return new QuantizedLinear(weight, base.bias().map(bias -> bias.clone().keep()).orElse(null));
+    DType dtype = base.bias().map(Tensor::dtype).orElse(DType.FLOAT32);
+    return new QuantizedLinear(weight, copied(bias, dtype));
   }
 
   /** What had no adapter becomes dense as well, so that a plain model is left. */

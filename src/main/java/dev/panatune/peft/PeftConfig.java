@@ -4,7 +4,7 @@ import dev.panatune.error.ConfigurationException;
 import java.util.Map;
 
 /** What an adapter is: one record a method, with PEFT's options under PEFT's names. */
-public sealed interface PeftConfig permits LoraConfig {
+public sealed interface PeftConfig permits LoraConfig, Ia3Config {
   /** The method. */
   PeftType peftType();
 
@@ -24,6 +24,7 @@ public sealed interface PeftConfig permits LoraConfig {
   static PeftConfig fromMap(Map<String, ?> options) {
     return switch (typeOf(options)) {
       case LORA -> LoraConfig.fromMap(options);
+      case IA3 -> Ia3Config.fromMap(options);
     };
   }
 
@@ -36,6 +37,7 @@ public sealed interface PeftConfig permits LoraConfig {
   static PeftConfig fromAdapterConfig(Map<String, ?> json) {
     return switch (typeOf(json)) {
       case LORA -> LoraConfig.fromAdapterConfig(json);
+      case IA3 -> Ia3Config.fromAdapterConfig(json);
     };
   }
 

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 
@@ -93,13 +94,20 @@ final class PeftOptions {
     return names;
   }
 
-  /** Modules by names or by an expression. */
-  TargetModules targets(String key, TargetModules missing) {
+  /** Modules by names or by an expression; nothing where the key is absent. */
+  Optional<TargetModules> targets(String key) {
     return switch (options.get(key)) {
-      case null -> missing;
-      case String text -> TargetModules.parse(text);
-      default -> new TargetModules.Names(names(key));
+      case null -> Optional.empty();
+      case String text -> Optional.of(TargetModules.parse(text));
+      default -> Optional.of(new TargetModules.Names(names(key)));
     };
+  }
+
+  /** The same, where a list may be empty. */
+  Optional<TargetModules> targetsOrNone(String key) {
+    return options.get(key) instanceof Collection<?> list && list.isEmpty()
+        ? Optional.of(new TargetModules.Names(List.of()))
+        : targets(key);
   }
 
   double number(String key, double missing) {

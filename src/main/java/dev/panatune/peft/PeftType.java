@@ -7,7 +7,20 @@ import java.util.stream.Collectors;
 /** The methods, by the names that {@code peft_type} uses. */
 public enum PeftType {
   /** {@link LoraConfig}. */
-  LORA;
+  LORA("LoRA adapter"),
+  /** {@link Ia3Config}. */
+  IA3("IA3 adapter");
+
+  private final String label;
+
+  PeftType(String label) {
+    this.label = label;
+  }
+
+  /** What it makes, for a person: {@code LoRA adapter}. */
+  public String label() {
+    return label;
+  }
 
   /**
    * Returns the method of a {@code peft_type}.

@@ -7,6 +7,7 @@ import dev.panatune.nn.Module;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
@@ -18,16 +19,22 @@ final class TargetLayers {
   /**
    * The linear layers that match, by path.
    *
+   * @param exclude what is not adapted although it matches
    * @param modulesToSave names of modules that are trained whole, and so not adapted
    * @param method the method's name in messages
    * @throws ConfigurationException if nothing matches, or a match is no linear layer or has an
    *     adapter already
    */
   static SequencedMap<String, LinearLayer> find(
-      CausalLM model, TargetModules targets, List<String> modulesToSave, String method) {
+      CausalLM model,
+      TargetModules targets,
+      Optional<TargetModules> exclude,
+      List<String> modulesToSave,
+      String method) {
     SequencedMap<String, LinearLayer> found = new LinkedHashMap<>();
     model
         .namedModules()
+        .filter(entry -> exclude.stream().noneMatch(out -> out.matches(entry.getKey())))
         .filter(entry -> isTarget(entry.getKey(), entry.getValue(), targets, modulesToSave))
         .forEach(entry ->
             found.put(entry.getKey(), adaptable(model, entry.getKey(), entry.getValue(), method)));

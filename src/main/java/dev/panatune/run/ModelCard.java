@@ -1,10 +1,12 @@
 package dev.panatune.run;
 
+import dev.panatune.peft.PeftType;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 
 /** The README.md beside saved weights: what they are, how they were made, how good they are. */
 final class ModelCard {
@@ -15,18 +17,18 @@ final class ModelCard {
    *
    * @param config the run
    * @param report what it reached
+   * @param adapter the method; empty where the whole model was trained
    */
-  static String of(RunConfig config, RunReport report) {
-    boolean adapter = config.peft().isPresent();
+  static String of(RunConfig config, RunReport report, Optional<PeftType> adapter) {
     List<String> lines = new ArrayList<>();
     lines.add("---");
     lines.add(RunFile.write(Map.of("base_model", config.model().path())).stripTrailing());
-    lines.add("library_name: " + (adapter ? "peft" : "transformers"));
+    lines.add("library_name: " + (adapter.isPresent() ? "peft" : "transformers"));
     lines.add("pipeline_tag: text-generation");
     lines.add("tags:");
     lines.add("- panatune");
-    if (adapter) {
-      lines.add("- lora");
+    if (adapter.isPresent()) {
+      lines.add("- " + adapter.get().name().toLowerCase(Locale.ROOT));
     }
     lines.add("---");
     lines.add("");
@@ -34,7 +36,8 @@ final class ModelCard {
     lines.add("");
     lines.add(
         "%s of `%s`, made by Panatune."
-            .formatted(adapter ? "A LoRA adapter" : "A fine-tuned version", config.model().path()));
+            .formatted(
+                adapter.map(PeftType::label).orElse("Fine-tuned version"), config.model().path()));
     lines.add("");
     lines.addAll(results(report));
     lines.add("## The run");

@@ -27,7 +27,10 @@ final class RunProducts {
     Path output = config.training().outputDir();
     trained.trainable().save(output);
     AtomicFiles.writeString(output.resolve("eval.json"), json(report.toMap()));
-    AtomicFiles.writeString(output.resolve("README.md"), ModelCard.of(config, report));
+    AtomicFiles.writeString(
+        output.resolve("README.md"),
+        ModelCard.of(
+            config, report, trained.adapter().map(adapter -> adapter.config().peftType())));
   }
 
   private static String json(Map<String, ?> values) {

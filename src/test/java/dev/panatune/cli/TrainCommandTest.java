@@ -185,7 +185,7 @@ class TrainCommandTest {
     assertEquals(26 - 7, run.json("eval.json").get("train_rows").intValue());
   }
 
-  private static void deleteTree(Path tree) throws IOException {
+  static void deleteTree(Path tree) throws IOException {
     try (var paths = Files.walk(tree)) {
       for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) {
         Files.delete(path);

@@ -123,7 +123,7 @@ class RunConfigTest {
         "training.eval_strategy=steps|there is nothing to evaluate on",
         "training.optim=adafactor|adafactor",
         "peft.use_dora=true|use_dora",
-        "peft.peft_type=IA3|IA3",
+        "peft.peft_type=ADALORA|IA3",
         "peft={adapter_name_or_path: none}|no directory none",
         "peft.adapter_name_or_path=adapter|peft.r beside adapter_name_or_path",
         "peft=lora|peft is the string 'lora', not a mapping",
