@@ -4,6 +4,7 @@
 #include <c10/core/CPUAllocator.h>
 #include <sys/mman.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -13,15 +14,20 @@
 namespace panatune {
 namespace {
 
-constexpr size_t header_bytes = 64;  // keeps the data aligned to a cache line
+constexpr size_t alignment = 64;  // of the data: a cache line, a whole vector register
 constexpr size_t large_bytes = size_t{1} << 20;
 
 struct Header {
   size_t requested;
   size_t capacity;  // whole bytes of a large block, header included; 0 for a small one
+  void* block;      // where it begins
 };
 
-Header* header_of(void* data) { return reinterpret_cast<Header*>(static_cast<char*>(data) - header_bytes); }
+// Room for the header, and for moving the data behind it to an aligned address.
+constexpr size_t extra_bytes = 2 * alignment;
+static_assert(sizeof(Header) + alignment <= extra_bytes);
+
+Header& header_of(void* data) { return *(static_cast<Header*>(data) - 1); }
 
 // Eight sizes to a power of two: a freed block serves requests of nearly its size, at most 12.5 % is lost.
 size_t size_class(size_t bytes) {
@@ -102,16 +108,18 @@ class CountingAllocator final : public c10::Allocator {
     }
     size_t capacity = 0;
     void* block;
-    if (bytes + header_bytes >= large_bytes) {
-      capacity = size_class(bytes + header_bytes);
+    if (bytes + extra_bytes >= large_bytes) {
+      capacity = size_class(bytes + extra_bytes);
       block = blocks.take(capacity);
     } else {
-      block = std::aligned_alloc(header_bytes, (bytes + 2 * header_bytes - 1) / header_bytes * header_bytes);
+      // Aligned here: glibc has a quick path for malloc that its aligned_alloc lacks.
+      block = std::malloc(bytes + extra_bytes);
     }
     TORCH_CHECK_WITH(OutOfMemoryError, block != nullptr, "out of memory: ", bytes, " more bytes were asked for, ",
                      live_bytes.load(), " bytes of tensors are live");
-    void* data = static_cast<char*>(block) + header_bytes;
-    *header_of(data) = {bytes, capacity};
+    auto first = reinterpret_cast<uintptr_t>(block) + sizeof(Header);
+    auto* data = reinterpret_cast<void*>((first + alignment - 1) / alignment * alignment);
+    header_of(data) = {bytes, capacity, block};
     auto size = static_cast<int64_t>(bytes);
     raise_to(peak_bytes, live_bytes.fetch_add(size, std::memory_order_relaxed) + size);
     return {data, data, &release, c10::Device(c10::kCPU)};
@@ -127,12 +135,12 @@ class CountingAllocator final : public c10::Allocator {
     if (data == nullptr) {
       return;
     }
-    Header header = *header_of(data);
+    Header header = header_of(data);
     live_bytes.fetch_sub(static_cast<int64_t>(header.requested), std::memory_order_relaxed);
     if (header.capacity == 0) {
-      std::free(header_of(data));
+      std::free(header.block);
     } else {
-      blocks.put(header_of(data), header.capacity);
+      blocks.put(header.block, header.capacity);
     }
   }
 

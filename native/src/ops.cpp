@@ -1,12 +1,15 @@
 // Any operator of libtorch, or of ours, through one boxed call.
+#include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/List.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/ivalue.h>
 #include <ATen/core/jit_type.h>
 #include <ATen/core/stack.h>
+#include <c10/core/GradMode.h>
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -97,6 +100,7 @@ const char* tag_name(int32_t tag) {
 struct pt_op_handle {
   c10::OperatorHandle op;
   std::vector<Parameter> parameters;
+  bool functional;  // writes into no argument and returns none, nor a view of one
 };
 
 namespace {
@@ -231,6 +235,43 @@ c10::IValue convert(const pt_op_handle& op, size_t index, const pt_value& value)
   mismatch(op, index, value);
 }
 
+bool is_functional(const c10::FunctionSchema& schema) {
+  auto aliases = [](const c10::Argument& argument) { return argument.alias_info() != nullptr; };
+  return std::none_of(schema.arguments().begin(), schema.arguments().end(), aliases) &&
+         std::none_of(schema.returns().begin(), schema.returns().end(), aliases);
+}
+
+bool requires_grad(const c10::IValue& value) {
+  if (value.isTensor()) {
+    return value.toTensor().requires_grad();
+  }
+  return value.isList() && std::ranges::any_of(value.toListRef(), requires_grad);
+}
+
+// Autograd would record nothing: its layer of the dispatcher may be passed by, which is a quarter of a small call.
+bool records_nothing(const pt_op_handle& op, const torch::jit::Stack& arguments) {
+  return op.functional && (!c10::GradMode::is_enabled() || std::ranges::none_of(arguments, requires_grad));
+}
+
+// The thread's stack for boxed calls, empty again at the end whatever happens.
+class CallStack {
+ public:
+  CallStack() : stack_(of_thread()) {}
+  ~CallStack() { stack_.clear(); }
+  CallStack(const CallStack&) = delete;
+  CallStack& operator=(const CallStack&) = delete;
+
+  torch::jit::Stack& operator*() { return stack_; }
+
+ private:
+  static torch::jit::Stack& of_thread() {
+    thread_local torch::jit::Stack stack;
+    return stack;
+  }
+
+  torch::jit::Stack& stack_;
+};
+
 // Fills result slots; frees what it has given when a result does not fit.
 class Results {
  public:
@@ -316,7 +357,7 @@ int32_t pt_op_find(const char* name, const char* overload, pt_op* result, pt_err
         const auto& plain = optional ? *type->castRaw<c10::OptionalType>()->getElementType() : *type;
         parameters.push_back({kind_of(plain), optional});
       }
-      entry = new pt_op_handle{*op, std::move(parameters)};
+      entry = new pt_op_handle{*op, std::move(parameters), is_functional(op->schema())};
     }
     *result = entry;
   });
@@ -328,8 +369,8 @@ int32_t pt_op_call(pt_op op, const pt_value* arguments, int32_t n, pt_value* res
     const auto& schema = op->op.schema();
     TORCH_CHECK_VALUE(static_cast<size_t>(n) <= op->parameters.size(), schema.operator_name(), " takes ",
                       op->parameters.size(), " arguments, not ", n);
-    torch::jit::Stack stack;
-    stack.reserve(std::max(op->parameters.size(), schema.returns().size()));
+    CallStack of_thread;
+    auto& stack = *of_thread;
     for (int32_t i = 0; i < n; i++) {
       stack.push_back(convert(*op, i, arguments[i]));
     }
@@ -339,7 +380,13 @@ int32_t pt_op_call(pt_op op, const pt_value* arguments, int32_t n, pt_value* res
                         argument.name(), ") is missing and has no default");
       stack.push_back(*argument.default_value());
     }
-    op->op.callBoxed(stack);
+    {
+      std::optional<at::AutoDispatchBelowAutograd> below_autograd;
+      if (records_nothing(*op, stack)) {
+        below_autograd.emplace();
+      }
+      op->op.callBoxed(stack);
+    }
     Results filled(results, capacity);
     try {
       for (auto& value : stack) {
