@@ -14,8 +14,9 @@ import java.util.Map;
  * @param files the files that hold the tensors
  * @param tensors in the order of the files
  * @param metadata of a safetensors file its strings, of a GGUF file its keys (as {@link
- *     GgufFile#metadata} has them), of a directory its configuration under "config" or
- *     "adapter_config" and the strings of its safetensors under "safetensors"
+ *     GgufFile#metadata} has them), of a torch.save archive what it holds beside tensors, of a
+ *     directory its configuration under "config" or "adapter_config" and what its files say under
+ *     "safetensors" or "torch"
  */
 public record Inspection(
     Kind kind,
@@ -28,6 +29,8 @@ public record Inspection(
   public enum Kind {
     /** One safetensors file, or an index with its shards. */
     SAFETENSORS("safetensors"),
+    /** One archive of {@code torch.save}, or an index with its shards. */
+    TORCH("torch"),
     /** One GGUF file. */
     GGUF("gguf"),
     /** A Hugging Face model's directory. */

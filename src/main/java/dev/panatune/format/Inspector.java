@@ -14,28 +14,27 @@ import java.util.Map;
 
 /** Tells what a path holds, by what is in it rather than by its name. */
 final class Inspector {
-  private static final int ZIP_MAGIC = 0x04034b50;
-
   private Inspector() {}
 
   static Inspection inspect(Path path) {
     if (Files.isDirectory(path)) {
       return inspectDirectory(path);
     }
-    if (path.getFileName() != null
-        && path.getFileName().toString().endsWith(".safetensors.index.json")) {
-      return ofSafetensors(
-          Inspection.Kind.SAFETENSORS, path, SafetensorsIndex.open(path), Map.of());
-    }
-    return switch (FileKind.of(path)) {
+    String name = path.getFileName() == null ? "" : path.getFileName().toString();
+    FileKind kind =
+        name.endsWith(".safetensors.index.json")
+            ? FileKind.SAFETENSORS
+            : name.endsWith(".bin.index.json") ? FileKind.TORCH : FileKind.of(path);
+    return switch (kind) {
       case GGUF -> ofGguf(path);
-      case SAFETENSORS ->
-          ofSafetensors(Inspection.Kind.SAFETENSORS, path, SafetensorsIndex.open(path), Map.of());
+      case SAFETENSORS -> ofSafetensors(Inspection.Kind.SAFETENSORS, path, path, Map.of());
+      case TORCH -> ofTorch(Inspection.Kind.TORCH, path, path, Map.of());
     };
   }
 
   private enum FileKind {
     SAFETENSORS,
+    TORCH,
     GGUF;
 
     private static FileKind of(Path path) {
@@ -57,16 +56,15 @@ final class Inspector {
       if (magic == GgufHeader.MAGIC || name.endsWith(".gguf")) {
         return GGUF;
       }
-      if (magic == ZIP_MAGIC || start.get(0) == (byte) 0x80) {
-        throw new FormatException(
-            Printable.path(path)
-                + " looks like a torch.save archive (pickled Python), which is not read; save it"
-                + " as safetensors");
+      if (magic == ZipDirectory.LOCAL_MAGIC || start.get(0) == TorchFile.LEGACY_START) {
+        return TORCH;
       }
       if (name.endsWith(".safetensors") || start.limit() == 9 && start.get(8) == '{') {
         return SAFETENSORS;
       }
-      throw new FormatException(Printable.path(path) + " is neither a safetensors nor a GGUF file");
+      throw new FormatException(
+          Printable.path(path)
+              + " is neither a safetensors nor a GGUF file, nor an archive of torch.save");
     }
   }
 
@@ -74,17 +72,17 @@ final class Inspector {
     Path adapterConfig = directory.resolve("adapter_config.json");
     Path config = directory.resolve("config.json");
     if (Files.exists(adapterConfig)) {
-      return ofSafetensors(
+      return ofWeights(
           Inspection.Kind.ADAPTER,
           directory,
-          SafetensorsIndex.open(directory, "adapter_model"),
+          WeightStore.find(directory, "adapter_model", "adapter_model"),
           Map.of("adapter_config", StrictJson.readObject(adapterConfig)));
     }
     if (Files.exists(config)) {
-      return ofSafetensors(
+      return ofWeights(
           Inspection.Kind.MODEL,
           directory,
-          SafetensorsIndex.open(directory),
+          WeightStore.find(directory, "model", "pytorch_model"),
           Map.of("config", StrictJson.readObject(config)));
     }
     return inspectOnlyFile(directory);
@@ -93,7 +91,7 @@ final class Inspector {
   private static Inspection inspectOnlyFile(Path directory) {
     List<Path> candidates = new ArrayList<>();
     try (DirectoryStream<Path> files =
-        Files.newDirectoryStream(directory, "*.{gguf,safetensors,safetensors.index.json}")) {
+        Files.newDirectoryStream(directory, "*.{gguf,safetensors,bin,pt,pth,index.json}")) {
       files.forEach(candidates::add);
     } catch (IOException e) {
       throw StorageFailure.of("read", directory, e);
@@ -103,7 +101,7 @@ final class Inspector {
           Printable.path(directory)
               + " has no config.json, no adapter_config.json and "
               + (candidates.isEmpty() ? "no" : candidates.size() + "")
-              + " safetensors or GGUF files"
+              + " safetensors, GGUF or torch.save files"
               + (candidates.isEmpty() ? "" : "; name one of them")
               + names(candidates));
     }
@@ -119,20 +117,55 @@ final class Inspector {
     return ": " + String.join(", ", names) + (files.size() > names.size() ? ", ..." : "");
   }
 
+  private static Inspection ofWeights(
+      Inspection.Kind kind, Path path, Path weights, Map<String, Object> configuration) {
+    return WeightStore.isTorch(weights)
+        ? ofTorch(kind, path, weights, configuration)
+        : ofSafetensors(kind, path, weights, configuration);
+  }
+
   private static Inspection ofSafetensors(
-      Inspection.Kind kind, Path path, SafetensorsIndex index, Map<String, Object> configuration) {
+      Inspection.Kind kind, Path path, Path weights, Map<String, Object> configuration) {
+    SafetensorsIndex index = SafetensorsIndex.open(weights);
     List<InspectedTensor> tensors = new ArrayList<>(index.tensors().size());
     for (TensorInfo info : index.tensors().values()) {
       tensors.add(new InspectedTensor(info.name(), info.dtype(), info.shape(), info.byteSize()));
     }
-    Map<String, Object> metadata = new LinkedHashMap<>(configuration);
-    if (configuration.isEmpty()) {
-      metadata.putAll(index.metadata());
-    } else {
-      metadata.put("safetensors", index.metadata());
+    return new Inspection(
+        kind,
+        path,
+        index.files().stream().map(SafetensorsFile::path).toList(),
+        tensors,
+        metadata(configuration, "safetensors", index.metadata()));
+  }
+
+  private static Inspection ofTorch(
+      Inspection.Kind kind, Path path, Path weights, Map<String, Object> configuration) {
+    TorchIndex index = TorchIndex.open(weights);
+    List<InspectedTensor> tensors = new ArrayList<>(index.tensors().size());
+    for (TorchTensorInfo info : index.tensors().values()) {
+      tensors.add(
+          new InspectedTensor(
+              info.name(), info.dtype().torchName(), info.shape(), info.byteSize()));
     }
     return new Inspection(
-        kind, path, index.files().stream().map(SafetensorsFile::path).toList(), tensors, metadata);
+        kind,
+        path,
+        index.files().stream().map(TorchFile::path).toList(),
+        tensors,
+        metadata(configuration, "torch", index.metadata()));
+  }
+
+  /** A file's own metadata stand alone, those beside a configuration under a name of theirs. */
+  private static Map<String, Object> metadata(
+      Map<String, Object> configuration, String name, Map<String, ?> ofFiles) {
+    Map<String, Object> metadata = new LinkedHashMap<>(configuration);
+    if (configuration.isEmpty()) {
+      metadata.putAll(ofFiles);
+    } else {
+      metadata.put(name, ofFiles);
+    }
+    return metadata;
   }
 
   private static Inspection ofGguf(Path path) {

@@ -3,7 +3,6 @@ package dev.panatune.format;
 import dev.panatune.error.FormatException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -16,33 +15,13 @@ import java.util.Map;
  * Every tensor that the index names must be in the shard that it names, and in no other.
  */
 public final class SafetensorsIndex {
-  private final List<SafetensorsFile> files;
-  private final Map<String, SafetensorsFile> owners;
-  private final Map<String, TensorInfo> tensors;
+  private static final Sharded.Kind<SafetensorsFile, TensorInfo> KIND =
+      new Sharded.Kind<>(SafetensorsFile::open, SafetensorsFile::path, SafetensorsFile::tensors);
 
-  private SafetensorsIndex(List<SafetensorsFile> files, String source) {
-    this.files = List.copyOf(files);
-    Map<String, SafetensorsFile> ownerOf = new LinkedHashMap<>();
-    Map<String, TensorInfo> infoOf = new LinkedHashMap<>();
-    for (SafetensorsFile file : files) {
-      file.tensors()
-          .forEach((name, info) -> {
-            SafetensorsFile other = ownerOf.put(name, file);
-            if (other != null) {
-              throw new FormatException(
-                  source
-                      + " has the tensor "
-                      + Printable.quoted(name)
-                      + " twice: in "
-                      + Printable.path(other.path().getFileName())
-                      + " and in "
-                      + Printable.path(file.path().getFileName()));
-            }
-            infoOf.put(name, info);
-          });
-    }
-    this.owners = ownerOf;
-    this.tensors = Collections.unmodifiableMap(infoOf);
+  private final Sharded<SafetensorsFile, TensorInfo> shards;
+
+  private SafetensorsIndex(Sharded<SafetensorsFile, TensorInfo> shards) {
+    this.shards = shards;
   }
 
   /**
@@ -56,9 +35,9 @@ public final class SafetensorsIndex {
       return open(path, "model");
     }
     if (path.getFileName().toString().endsWith(".json")) {
-      return openShards(path);
+      return new SafetensorsIndex(Sharded.indexed(path, KIND));
     }
-    return new SafetensorsIndex(List.of(SafetensorsFile.open(path)), Printable.path(path));
+    return new SafetensorsIndex(Sharded.single(path, KIND));
   }
 
   /**
@@ -75,7 +54,7 @@ public final class SafetensorsIndex {
       return open(single);
     }
     if (Files.exists(index)) {
-      return openShards(index);
+      return open(index);
     }
     throw new FormatException(
         Printable.path(directory)
@@ -83,17 +62,17 @@ public final class SafetensorsIndex {
             + single.getFileName()
             + " nor "
             + index.getFileName()
-            + pickleHint(directory));
+            + "; give the directory that holds the weights");
   }
 
   /** Returns the files: one, or the shards in the order in which the index first names them. */
   public List<SafetensorsFile> files() {
-    return files;
+    return shards.files();
   }
 
   /** Returns all tensors by name, file by file in the order of their data. */
   public Map<String, TensorInfo> tensors() {
-    return tensors;
+    return shards.tensors();
   }
 
   /**
@@ -103,7 +82,7 @@ public final class SafetensorsIndex {
    */
   public TensorInfo tensor(String name) {
     fileOf(name);
-    return tensors.get(name);
+    return tensors().get(name);
   }
 
   /**
@@ -112,10 +91,10 @@ public final class SafetensorsIndex {
    * @throws FormatException if there is none of that name
    */
   public SafetensorsFile fileOf(String name) {
-    SafetensorsFile file = owners.get(name);
+    SafetensorsFile file = shards.owners().get(name);
     if (file == null) {
       throw new FormatException(
-          SafetensorsFile.missing(name, Printable.path(files.getFirst().path()), tensors));
+          SafetensorsFile.missing(name, Printable.path(files().getFirst().path()), tensors()));
     }
     return file;
   }
@@ -123,44 +102,7 @@ public final class SafetensorsIndex {
   /** Returns the {@code __metadata__} of all files together; the first file's word counts. */
   public Map<String, String> metadata() {
     Map<String, String> merged = new LinkedHashMap<>();
-    files.forEach(file -> file.metadata().forEach(merged::putIfAbsent));
+    files().forEach(file -> file.metadata().forEach(merged::putIfAbsent));
     return merged;
-  }
-
-  private static SafetensorsIndex openShards(Path index) {
-    Path directory = index.toAbsolutePath().getParent();
-    String source = Printable.path(index);
-    HeapBudget budget = HeapBudget.standard();
-    ShardMap shards = ShardMap.read(index, budget);
-    Map<String, SafetensorsFile> opened = new LinkedHashMap<>();
-    for (String shard : shards.names()) {
-      Path file = ContainedPath.existing(directory, shard, source);
-      opened.put(shard, SafetensorsFile.open(file, budget));
-    }
-    shards
-        .shardOf()
-        .forEach((tensor, shard) -> {
-          if (!opened.get(shard).tensors().containsKey(tensor)) {
-            throw new FormatException(
-                source
-                    + " says that the tensor "
-                    + Printable.quoted(tensor)
-                    + " is in "
-                    + Printable.quoted(shard)
-                    + ", which does not hold it");
-          }
-        });
-    return new SafetensorsIndex(List.copyOf(opened.values()), source);
-  }
-
-  private static String pickleHint(Path directory) {
-    boolean pickled =
-        Files.exists(directory.resolve("pytorch_model.bin"))
-            || Files.exists(directory.resolve("pytorch_model.bin.index.json"))
-            || Files.exists(directory.resolve("adapter_model.bin"));
-    return pickled
-        ? "; its .bin files are pickled Python, which is not read: save it as safetensors"
-            + " (save_pretrained of transformers or peft does)"
-        : "; give the directory that holds the weights";
   }
 }

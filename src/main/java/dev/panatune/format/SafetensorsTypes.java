@@ -4,6 +4,7 @@ import dev.panatune.error.FormatException;
 import dev.panatune.tensor.DType;
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.Optional;
 
 /** Which element type of safetensors is which of libtorch. */
 public final class SafetensorsTypes {
@@ -35,12 +36,17 @@ public final class SafetensorsTypes {
    * @throws FormatException if there is none like it; the message names tensor and type
    */
   public static DType of(TensorInfo info) {
-    return STORED.entrySet().stream()
-        .filter(entry -> entry.getValue().name().equals(info.dtype()))
-        .map(Map.Entry::getKey)
-        .findFirst()
+    return find(info)
         .orElseThrow(() ->
             new FormatException(
                 "The tensor %s is of a type that cannot be computed with here".formatted(info)));
+  }
+
+  /** Returns the dtype of a stored tensor; empty where there is none like it. */
+  static Optional<DType> find(TensorInfo info) {
+    return STORED.entrySet().stream()
+        .filter(entry -> entry.getValue().name().equals(info.dtype()))
+        .map(Map.Entry::getKey)
+        .findFirst();
   }
 }

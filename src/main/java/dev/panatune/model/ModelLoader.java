@@ -20,7 +20,7 @@ final class ModelLoader {
   static PretrainedModel directory(Path directory, String reference, LoadOptions options) {
     ModelConfig config =
         ModelConfig.fromHuggingFace(StrictJson.readObject(directory.resolve("config.json")));
-    try (SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint.open(directory)) {
+    try (DirectoryCheckpoint checkpoint = DirectoryCheckpoint.open(directory)) {
       CausalLM model = build(checkpoint, checkpoint.withActualHead(config), options);
       return complete(
           reference,

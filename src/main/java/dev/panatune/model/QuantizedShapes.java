@@ -1,10 +1,9 @@
 package dev.panatune.model;
 
 import dev.panatune.error.FormatException;
-import dev.panatune.format.SafetensorsIndex;
 import dev.panatune.format.StrictJson;
-import java.lang.foreign.Arena;
-import java.lang.foreign.ValueLayout;
+import dev.panatune.format.WeightStore;
+import dev.panatune.tensor.TensorScope;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -18,11 +17,11 @@ final class QuantizedShapes {
   private final Map<String, long[]> shapes = new LinkedHashMap<>();
 
   /** Reads the states of all 4-bit weights of a checkpoint. */
-  QuantizedShapes(SafetensorsIndex index) {
-    for (String name : index.tensors().keySet()) {
+  QuantizedShapes(WeightStore store) {
+    for (String name : store.names()) {
       int mark = name.indexOf(MARK);
       if (mark >= 0) {
-        shapes.put(name.substring(0, mark), read(index, name));
+        shapes.put(name.substring(0, mark), read(store, name));
       }
     }
   }
@@ -47,17 +46,18 @@ final class QuantizedShapes {
     return false;
   }
 
-  private static long[] read(SafetensorsIndex index, String name) {
-    if (index.tensor(name).byteSize() > LARGEST_STATE) {
+  private static long[] read(WeightStore store, String name) {
+    long[] size = store.shape(name);
+    if (size.length != 1 || size[0] > LARGEST_STATE) {
       throw new FormatException(name + " is too large to be the state of a 4-bit weight");
     }
-    try (Arena arena = Arena.ofConfined()) {
-      byte[] json = index.fileOf(name).map(name, arena).toArray(ValueLayout.JAVA_BYTE);
+    try (TensorScope _ = TensorScope.open()) {
+      byte[] json = store.tensor(name).toBytes();
       Map<String, Object> state =
           StrictJson.parseObject(new String(json, StandardCharsets.UTF_8), name);
       if (state.get("shape") instanceof List<?> shape
-          && shape.stream().allMatch(size -> size instanceof Integer)) {
-        return shape.stream().mapToLong(size -> (Integer) size).toArray();
+          && shape.stream().allMatch(extent -> extent instanceof Integer)) {
+        return shape.stream().mapToLong(extent -> (Integer) extent).toArray();
       }
       throw new FormatException(name + " does not say the shape of its weight");
     }

@@ -9,6 +9,7 @@ import dev.panatune.error.FormatException;
 import dev.panatune.format.AtomicFiles;
 import dev.panatune.format.StrictJson;
 import dev.panatune.format.TensorFile;
+import dev.panatune.format.WeightStore;
 import dev.panatune.tensor.Tensor;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,7 +23,8 @@ import java.util.stream.Collectors;
 /** The two files of an adapter, as PEFT writes and reads them. */
 final class AdapterFiles {
   static final String CONFIG = "adapter_config.json";
-  static final String WEIGHTS = "adapter_model.safetensors";
+  private static final String NAME = "adapter_model";
+  static final String WEIGHTS = NAME + ".safetensors";
 
   private static final String PREFIX = "base_model.model.";
   private static final int SHOWN = 5;
@@ -71,17 +73,11 @@ final class AdapterFiles {
    * @return by the expected keys, in the innermost scope
    */
   static Map<String, Tensor> readTensors(Path directory, Map<String, Tensor> expected) {
-    Path file = directory.resolve(WEIGHTS);
-    if (!Files.isRegularFile(file)) {
-      throw new FormatException(
-          Files.exists(directory.resolve("adapter_model.bin"))
-              ? directory
-                  + " holds adapter_model.bin, which is not supported yet; save it as "
-                  + WEIGHTS
-                  + " (safe_serialization=True)"
-              : directory + " holds no " + WEIGHTS);
+    Path file = WeightStore.find(directory, NAME, NAME);
+    Map<String, Tensor> found;
+    try (WeightStore store = WeightStore.open(file)) {
+      found = store.tensors();
     }
-    Map<String, Tensor> found = TensorFile.read(file);
     Map<String, Tensor> result = new LinkedHashMap<>();
     Map<String, Tensor> missing = new LinkedHashMap<>(expected);
     Map<String, Tensor> unexpected = new LinkedHashMap<>();

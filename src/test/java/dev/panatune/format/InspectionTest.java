@@ -43,6 +43,20 @@ class InspectionTest {
   }
 
   @Test
+  void tellsAnArchiveOfTorchSave() throws IOException {
+    Path file = Files.copy(TorchFileTest.fixture("all.pt"), directory.resolve("weights.bin"));
+    Inspection inspection = Inspection.of(file);
+    assertEquals("torch", inspection.kind().label());
+    assertEquals(3L, inspection.metadata().get("epoch"));
+    assertEquals("float32", inspection.tensors().getFirst().dtype());
+    assertEquals(inspection.tensors().size(), Inspection.of(directory).tensors().size());
+    Inspection sharded =
+        Inspection.of(TorchFileTest.fixture("untied/pytorch_model.bin.index.json"));
+    assertEquals(2, sharded.files().size());
+    assertEquals(39, sharded.tensors().size());
+  }
+
+  @Test
   void tellsAModelsDirectoryAndAnIndex() {
     Inspection model = Inspection.of(Fixtures.path("sharded"));
     assertEquals("model", model.kind().label());
@@ -81,7 +95,8 @@ class InspectionTest {
     Files.copy(Fixtures.path("all_types.gguf"), directory.resolve("a.gguf"));
     assertEquals("gguf", Inspection.of(directory).kind().label());
     Files.copy(Fixtures.path("all_types.gguf"), directory.resolve("b.gguf"));
-    assertRefused(directory, "2 safetensors or GGUF files; name one of them: a.gguf, b.gguf");
+    assertRefused(
+        directory, "2 safetensors, GGUF or torch.save files; name one of them: a.gguf, b.gguf");
   }
 
   @Test
@@ -93,7 +108,7 @@ class InspectionTest {
     assertRefused(Files.writeString(directory.resolve("b"), "x"), "neither");
     assertRefused(Files.writeString(directory.resolve("m.safetensors"), "x"), "too short");
     assertRefused(Files.writeString(directory.resolve("m.gguf"), "GGU"), "within the magic");
-    assertRefused(Files.writeString(directory.resolve("p.pt"), "PK\3\4 and more"), "torch.save");
+    assertRefused(Files.writeString(directory.resolve("p.pt"), "PK\3\4 and more"), "zip file");
     assertRefused(
         Files.write(directory.resolve("q.bin"), new byte[] {(byte) 0x80, 2, 3}), "torch.save");
   }

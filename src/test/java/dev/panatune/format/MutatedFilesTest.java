@@ -22,6 +22,7 @@ class MutatedFilesTest {
   @CsvSource({
     "all_types.safetensors, 1000",
     "all_types.gguf, 1900",
+    "../torch/all.pt, 10681",
     "sharded/model.safetensors.index.json, 240"
   })
   void areReadOrRefused(String name, int headerBytes) throws IOException {

@@ -63,12 +63,6 @@ class SafetensorsIndexTest {
             SafetensorsIndex.open(directory.resolve("one.safetensors")).tensors().keySet()));
   }
 
-  @Test
-  void pickledWeightsAreNamedAsSuch() throws IOException {
-    Files.writeString(directory.resolve("pytorch_model.bin"), "");
-    assertRefused("pickled Python");
-  }
-
   static Stream<Arguments> refused() {
     return Stream.of(
         Arguments.of("{\"a\":\"/etc/passwd\"}", "is absolute"),

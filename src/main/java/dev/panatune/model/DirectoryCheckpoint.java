@@ -1,55 +1,46 @@
 package dev.panatune.model;
 
-import dev.panatune.format.SafetensorsFile;
-import dev.panatune.format.SafetensorsIndex;
-import dev.panatune.format.SafetensorsTypes;
-import dev.panatune.format.TensorInfo;
+import dev.panatune.format.WeightStore;
 import dev.panatune.quant.QuantizedTensor;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Device;
-import dev.panatune.tensor.MappedFile;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
 import java.nio.file.Path;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 
-/** The weights of a Hugging Face directory, in one safetensors file or in shards. */
-final class SafetensorsCheckpoint implements Checkpoint {
+/** The weights of a Hugging Face directory: safetensors or torch.save, in one file or in shards. */
+final class DirectoryCheckpoint implements Checkpoint {
   private static final String EMBEDDING = "model.embed_tokens.weight";
   private static final String HEAD = "lm_head.weight";
 
   private final Path directory;
-  private final SafetensorsIndex index;
-  private final Map<SafetensorsFile, MappedFile> mapped = new HashMap<>();
+  private final WeightStore store;
   private final QuantizedShapes quantized;
   private final Map<String, long[]> shapes = new LinkedHashMap<>();
 
-  private SafetensorsCheckpoint(Path directory, SafetensorsIndex index) {
+  private DirectoryCheckpoint(Path directory, WeightStore store) {
     this.directory = directory;
-    this.index = index;
-    this.quantized = new QuantizedShapes(index);
-    for (TensorInfo info : index.tensors().values()) {
-      if (quantized.contains(info.name())) {
-        shapes.put(info.name(), quantized.of(info.name()));
-      } else if (!quantized.hasPart(info.name())) {
-        shapes.put(info.name(), info.shape());
+    this.store = store;
+    this.quantized = new QuantizedShapes(store);
+    for (String name : store.names()) {
+      if (quantized.contains(name)) {
+        shapes.put(name, quantized.of(name));
+      } else if (!quantized.hasPart(name)) {
+        shapes.put(name, store.shape(name));
       }
     }
   }
 
   /** Opens the weights in a directory. */
-  static SafetensorsCheckpoint open(Path directory) {
-    SafetensorsCheckpoint checkpoint =
-        new SafetensorsCheckpoint(directory, SafetensorsIndex.open(directory));
+  static DirectoryCheckpoint open(Path directory) {
+    WeightStore store = WeightStore.open(WeightStore.find(directory, "model", "pytorch_model"));
     try {
-      for (SafetensorsFile file : checkpoint.index.files()) {
-        checkpoint.mapped.put(file, MappedFile.open(file.path()));
-      }
-      return checkpoint;
+      return new DirectoryCheckpoint(directory, store);
     } catch (RuntimeException e) {
-      checkpoint.close();
+      store.close();
       throw e;
     }
   }
@@ -63,7 +54,7 @@ final class SafetensorsCheckpoint implements Checkpoint {
       return config;
     }
     try (TensorScope _ = TensorScope.open()) {
-      boolean same = stored(HEAD).equal(stored(EMBEDDING));
+      boolean same = store.tensor(HEAD).equal(store.tensor(EMBEDDING));
       release(HEAD);
       return same ? config : config.withUntiedHead();
     }
@@ -76,8 +67,9 @@ final class SafetensorsCheckpoint implements Checkpoint {
 
   @Override
   public DType storedDtype() {
-    return index.tensors().values().stream()
-        .map(SafetensorsTypes::of)
+    return store.names().stream()
+        .map(store::dtype)
+        .flatMap(Optional::stream)
         .filter(DType::isFloatingPoint)
         .findFirst()
         .orElse(DType.FLOAT32);
@@ -92,9 +84,9 @@ final class SafetensorsCheckpoint implements Checkpoint {
   public QuantizedTensor readQuantized(String name, DType computeDtype, Device device) {
     try (TensorScope _ = TensorScope.open()) {
       Map<String, Tensor> parts = new LinkedHashMap<>();
-      index.tensors().keySet().stream()
+      store.names().stream()
           .filter(key -> key.equals(name) || key.startsWith(name + "."))
-          .forEach(key -> parts.put(key, stored(key).to(device)));
+          .forEach(key -> parts.put(key, store.tensor(key).to(device)));
       return QuantizedTensor.fromStateDict(name, parts, computeDtype);
     }
   }
@@ -102,8 +94,8 @@ final class SafetensorsCheckpoint implements Checkpoint {
   @Override
   public Tensor read(String name, DType dtype) {
     try (TensorScope scope = TensorScope.open()) {
-      Tensor stored = stored(name);
-      Tensor value = scope.moveToOuter(stored.to(dtype));
+      Tensor stored = store.tensor(name);
+      Tensor value = scope.moveToOuter(stored.to(dtype).contiguous());
       if (stored.dtype() != dtype) {
         release(name);
       }
@@ -111,17 +103,9 @@ final class SafetensorsCheckpoint implements Checkpoint {
     }
   }
 
-  private Tensor stored(String name) {
-    TensorInfo info = index.tensor(name);
-    return mapped
-        .get(index.fileOf(name))
-        .tensor(info.offset(), SafetensorsTypes.of(info), info.shape());
-  }
-
   @Override
   public void release(String name) {
-    TensorInfo info = index.tensor(name);
-    mapped.get(index.fileOf(name)).release(info.offset(), info.byteSize());
+    store.release(name);
   }
 
   @Override
@@ -131,6 +115,6 @@ final class SafetensorsCheckpoint implements Checkpoint {
 
   @Override
   public void close() {
-    mapped.values().forEach(MappedFile::close);
+    store.close();
   }
 }
