@@ -3,6 +3,7 @@ package dev.panatune.peft;
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.model.CausalLM;
 import dev.panatune.tensor.Tensor;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SequencedMap;
 
@@ -33,10 +34,15 @@ interface Adapter {
   /** What its file holds, under the file's names; live tensors where the file holds parameters. */
   SequencedMap<String, Tensor> stateDict();
 
+  /** Tensors of the base that the file holds besides, and that it may lack when it is read. */
+  default SequencedMap<String, Tensor> baseState() {
+    return new LinkedHashMap<>();
+  }
+
   /**
    * Copies what a file held into the parameters.
    *
-   * @param tensors under the names of {@link #stateDict}, of the same shapes
+   * @param tensors under the names of {@link #stateDict} and {@link #baseState}, of the same shapes
    */
   void loadStateDict(Map<String, Tensor> tensors);
 

@@ -70,9 +70,11 @@ final class AdapterFiles {
    * Reads the tensors, which must be those of {@code expected} in name and shape. As in PEFT, a key
    * may lack the prefix.
    *
+   * @param optional what else there may be
    * @return by the expected keys, in the innermost scope
    */
-  static Map<String, Tensor> readTensors(Path directory, Map<String, Tensor> expected) {
+  static Map<String, Tensor> readTensors(
+      Path directory, Map<String, Tensor> expected, Map<String, Tensor> optional) {
     Path file = WeightStore.find(directory, NAME, NAME);
     Map<String, Tensor> found;
     try (WeightStore store = WeightStore.open(file)) {
@@ -82,8 +84,9 @@ final class AdapterFiles {
     Map<String, Tensor> missing = new LinkedHashMap<>(expected);
     Map<String, Tensor> unexpected = new LinkedHashMap<>();
     found.forEach((key, tensor) -> {
-      String name = expected.containsKey(key) ? key : PREFIX + key;
-      Tensor wanted = missing.remove(name);
+      String name = expected.containsKey(key) || optional.containsKey(key) ? key : PREFIX + key;
+      Tensor required = missing.remove(name);
+      Tensor wanted = required == null ? optional.get(name) : required;
       if (wanted == null) {
         unexpected.put(key, tensor);
       } else {

@@ -5,6 +5,8 @@ import dev.panatune.nn.Module;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
+import java.util.LinkedHashMap;
+import java.util.SequencedMap;
 
 /**
  * A linear layer whose output, or input, is scaled by a learnt vector: {@code l * base(x)} or
@@ -67,6 +69,13 @@ final class Ia3Linear extends Module implements AdaptedLinear {
   @Override
   public Tensor mergedIntoBias(Tensor bias) {
     return feedforward ? bias : bias.mul(vector().detach().reshape(-1));
+  }
+
+  @Override
+  public SequencedMap<String, Tensor> tensors() {
+    SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
+    tensors.put(VECTOR, vector());
+    return tensors;
   }
 
   /** A gradient is computed for the vector. */

@@ -1,52 +1,127 @@
 package dev.panatune.peft;
 
+import dev.panatune.error.ConfigurationException;
 import dev.panatune.model.CausalLM;
+import dev.panatune.nn.Conv1D;
+import dev.panatune.nn.Embedding;
 import dev.panatune.nn.LinearLayer;
 import dev.panatune.nn.Module;
+import dev.panatune.nn.UnaryLayer;
 import dev.panatune.tensor.Tensor;
+import dev.panatune.tensor.TensorScope;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.function.UnaryOperator;
 
-/** LoRA in a model: low-rank updates beside linear layers, and what is trained whole with them. */
+/**
+ * LoRA in a model: low-rank updates beside linear layers and embeddings, single tokens' embeddings,
+ * and what is trained whole with them.
+ */
 final class LoraAdapter implements Adapter {
+  private static final List<String> EMBEDDING_NAMES = List.of("embed_tokens", "lm_head");
+
   private final CausalLM model;
   private final LoraConfig config;
-  private final SequencedMap<String, LoraLinear> layers = new LinkedHashMap<>();
+  private final AdapterState state = new AdapterState();
+  private final SequencedMap<String, MergeableLayer> layers = new LinkedHashMap<>();
   private final WholeParameters whole;
-  private final SequencedMap<String, Tensor> parameters;
+  private final SequencedMap<String, Tensor> parameters = new LinkedHashMap<>();
 
-  private LoraAdapter(CausalLM model, LoraConfig config) {
+  private LoraAdapter(CausalLM model, LoraConfig wanted) {
     this.model = model;
-    this.config = config;
+    config = wanted.resolved(model.config().modelType());
     whole = new WholeParameters(model);
-    SequencedMap<String, LinearLayer> targets =
-        TargetLayers.find(
-            model, config.targetModules(), Optional.empty(), config.modulesToSave(), "LoRA");
+    SequencedMap<String, OriginalModules.Place> targets =
+        TargetLayers.select(model, config.selection());
     List<Map.Entry<String, Module>> saved = WholeParameters.modules(model, config.modulesToSave());
     model.setTrainable(false);
-    targets.forEach((path, target) -> {
-      LoraLinear layer = LoraLinear.around(target, config);
-      model.replaceChild(path, layer);
-      layers.put(path, layer);
-    });
+    targets.forEach(this::wrap);
+    layers.putAll(TokenLayers.add(model, config.trainableTokenIndices(), state));
+    layers.forEach((path, layer) ->
+        layer.tensors().forEach((name, tensor) -> parameters.put(path + "." + name, tensor)));
+    parameters.values().forEach(tensor -> tensor.requiresGrad(true));
     trainBiases();
     saved.forEach(whole::trainModule);
-    layers.values().forEach(LoraLinear::markTrainable);
-    parameters = new LinkedHashMap<>(model.trainableParameters());
+    parameters.putAll(whole.masters());
   }
 
   static LoraAdapter of(CausalLM model, LoraConfig config) {
     return new LoraAdapter(model, config);
   }
 
+  private void wrap(String path, OriginalModules.Place place) {
+    LoraScale scale = config.scaleOf(path);
+    MergeableLayer layer =
+        switch (place.inner()) {
+          case Embedding table -> embedding(table, place, scale);
+          case LinearLayer linear -> linear(path, linear, place, scale);
+          default ->
+              throw new ConfigurationException(
+                  "target_modules matches %s, which is a %s; LoRA adapts linear layers and"
+                          .formatted(path, place.inner().getClass().getSimpleName())
+                      + " embeddings: "
+                      + String.join(", ", TargetLayers.linearNames(model)));
+        };
+    model.replaceChild(path, (Module) layer);
+    layers.put(path, layer);
+  }
+
+  private LoraEmbedding embedding(Embedding table, OriginalModules.Place place, LoraScale scale) {
+    if (config.loraBias()) {
+      throw new ConfigurationException("lora_bias does not go with an embedding");
+    }
+    boolean zero = config.initLoraWeights() != LoraInit.Kind.RANDOM;
+    return new LoraEmbedding(
+        (UnaryLayer) place.outer(),
+        state,
+        table.weight().size(0),
+        table.weight().size(1),
+        scale,
+        zero,
+        config.useDora());
+  }
+
+  private LoraLinear linear(
+      String path, LinearLayer linear, OriginalModules.Place place, LoraScale scale) {
+    try (TensorScope _ = TensorScope.open()) {
+      long out = linear.outFeatures();
+      LoraInitializer.Start start =
+          LoraInitializer.start(
+              config.initLoraWeights(), place.inner(), linear.inFeatures(), out, scale, path);
+      LinearLayer outer = (LinearLayer) place.outer();
+      if (start.residual().isPresent()) {
+        outer = (LinearLayer) withResidual(path, place, start.residual().get());
+      }
+      Tensor bias =
+          config.loraBias() ? LoraInitializer.bias(config.initLoraWeights(), out, scale.r()) : null;
+      return new LoraLinear(outer, state, start.factors(), bias, scale.scaling(), config);
+    }
+  }
+
+  /** The base layer without what the adapter starts with. */
+  private Module withResidual(String path, OriginalModules.Place place, Tensor residual) {
+    if (place.outer() != place.inner()) {
+      throw new ConfigurationException(
+          "init_lora_weights: %s changes the weight of %s, which has another adapter on it"
+              .formatted(config.initLoraWeights().toJson(), path));
+    }
+    BaseWeight weight = BaseWeight.of(place.inner()).orElseThrow();
+    Tensor bias = weight.bias().map(tensor -> tensor.clone().keep()).orElse(null);
+    Module layer = weight.layer(residual, bias, weight.dtype());
+    model.replaceChild(path, layer);
+    place.inner().close();
+    return layer;
+  }
+
   @Override
   public LoraConfig config() {
-    return config;
+    boolean inOut =
+        layers.values().stream()
+            .anyMatch(layer -> OriginalModules.inner((Module) layer) instanceof Conv1D);
+    return inOut == config.fanInFanOut() ? config : config.with("fan_in_fan_out", inOut);
   }
 
   @Override
@@ -59,19 +134,52 @@ final class LoraAdapter implements Adapter {
     return AdapterFiles.keysOf(parameters);
   }
 
+  /** As in PEFT, an adapter of an embedding brings the embedding along: it may have grown. */
+  @Override
+  public SequencedMap<String, Tensor> baseState() {
+    SequencedMap<String, Tensor> found = new LinkedHashMap<>();
+    if (isEmbeddingNamed() && config.trainableTokenIndices().isEmpty()) {
+      layers.forEach((path, layer) -> {
+        if (EMBEDDING_NAMES.contains(path.substring(path.lastIndexOf('.') + 1))) {
+          Module inner = OriginalModules.inner((Module) layer);
+          Tensor weight = inner.parameters().get("weight");
+          if (weight != null) {
+            found.put(path + ".base_layer.weight", weight);
+          }
+        }
+      });
+    }
+    return AdapterFiles.keysOf(found);
+  }
+
+  private boolean isEmbeddingNamed() {
+    return switch (config.targetModules().orElseThrow()) {
+      case TargetModules.Names names -> names.names().stream().anyMatch(EMBEDDING_NAMES::contains);
+      case TargetModules.AllLinear _ -> false;
+      case TargetModules.Regex _ -> true;
+    };
+  }
+
   @Override
   public void loadStateDict(Map<String, Tensor> tensors) {
     stateDict().forEach((key, parameter) -> parameter.copy_(tensors.get(key)));
+    baseState()
+        .forEach((key, weight) -> {
+          Tensor stored = tensors.get(key);
+          if (stored != null && !stored.to(weight.dtype()).equal(weight)) {
+            weight.copy_(stored);
+          }
+        });
   }
 
   @Override
   public void setTraining(boolean training) {
-    layers.values().forEach(layer -> layer.setTraining(training));
+    state.setTraining(training);
   }
 
   @Override
   public void setEnabled(boolean enabled) {
-    layers.values().forEach(layer -> layer.setEnabled(enabled));
+    state.setEnabled(enabled);
   }
 
   @Override
@@ -88,6 +196,7 @@ final class LoraAdapter implements Adapter {
   private void trainBiases() {
     model.namedParameters().keySet().stream()
         .filter(name -> name.equals("bias") || name.endsWith(".bias"))
+        .filter(name -> !parameters.containsKey(name))
         .filter(this::isTrainedBias)
         .forEach(whole::train);
   }

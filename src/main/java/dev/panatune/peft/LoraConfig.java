@@ -1,8 +1,11 @@
 package dev.panatune.peft;
 
 import dev.panatune.error.ConfigurationException;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.SequencedMap;
 
 /**
  * PEFT's {@code LoraConfig}: what of it is supported, under its names.
@@ -13,64 +16,159 @@ import java.util.Map;
  * @param r the rank of the update
  * @param loraAlpha the update is scaled by {@code loraAlpha / r}
  * @param loraDropout probability with which an input of the update is zeroed in training
- * @param targetModules which linear layers get an update
- * @param bias which biases are trained too
+ * @param targetModules which layers get an update; empty for what PEFT takes for the model's family
+ * @param excludeModules which do not, though {@code targetModules} fits them
+ * @param layersToTransform numbers of the decoder layers that names in {@code targetModules} are
+ *     limited to; empty for all
+ * @param layersPattern names of the lists of layers that these numbers count in; empty for any
+ * @param rankPattern ranks of their own for some layers
+ * @param alphaPattern the same of {@code loraAlpha}
+ * @param useRslora whether the update is scaled by {@code loraAlpha / sqrt(r)}: Kalajdzievski,
+ *     2023, arXiv:2312.03732
+ * @param useDora whether magnitude and direction are learnt apart: Liu et al., 2024,
+ *     arXiv:2402.09353
+ * @param loraBias whether B has a bias
+ * @param fanInFanOut whether layers store their weight as [in, out]; the layers know themselves, it
+ *     is only told
+ * @param initLoraWeights what a fresh adapter starts with
+ * @param bias which biases of the base are trained too
  * @param modulesToSave names of modules that are trained and saved whole
+ * @param trainableTokenIndices tokens whose embeddings are trained
  */
 public record LoraConfig(
     int r,
     double loraAlpha,
     double loraDropout,
-    TargetModules targetModules,
+    Optional<TargetModules> targetModules,
+    Optional<TargetModules> excludeModules,
+    List<Integer> layersToTransform,
+    List<String> layersPattern,
+    PatternMap<Integer> rankPattern,
+    PatternMap<Double> alphaPattern,
+    boolean useRslora,
+    boolean useDora,
+    boolean loraBias,
+    boolean fanInFanOut,
+    LoraInit initLoraWeights,
     LoraBias bias,
-    List<String> modulesToSave)
+    List<String> modulesToSave,
+    TrainableTokens trainableTokenIndices)
     implements PeftConfig {
 
   /**
-   * @throws ConfigurationException if a number is out of its range
+   * @throws ConfigurationException if a number is out of its range, or options do not go together
    */
   public LoraConfig {
-    if (r < 1) {
-      throw new ConfigurationException("r must be at least 1, not " + r);
-    }
+    requireRank("r", r);
+    rankPattern.values().forEach((key, rank) -> requireRank("rank_pattern: " + key, rank));
     if (!(loraDropout >= 0 && loraDropout < 1)) {
       throw new ConfigurationException(
           "lora_dropout must be at least 0 and below 1, not " + loraDropout);
     }
-    if (!Double.isFinite(loraAlpha) || loraAlpha <= 0) {
-      throw new ConfigurationException("lora_alpha must be above 0, not " + loraAlpha);
-    }
+    requireAlpha("lora_alpha", loraAlpha);
+    alphaPattern.values().forEach((key, alpha) -> requireAlpha("alpha_pattern: " + key, alpha));
+    layersToTransform = List.copyOf(layersToTransform);
+    layersPattern = List.copyOf(layersPattern);
     modulesToSave = List.copyOf(modulesToSave);
+    new LayerNumbers(layersToTransform, layersPattern).check(targetModules);
+    if (loraBias && useDora) {
+      throw new ConfigurationException("lora_bias does not go with use_dora");
+    }
+    if (loraBias
+        && initLoraWeights != LoraInit.Kind.KAIMING
+        && initLoraWeights != LoraInit.Kind.RANDOM) {
+      throw new ConfigurationException(
+          "lora_bias goes with init_lora_weights true or false, not " + initLoraWeights.toJson());
+    }
+    for (String name : trainableTokenIndices.indices().keySet()) {
+      if (modulesToSave.contains(name)) {
+        throw new ConfigurationException(
+            name + " is in modules_to_save and in trainable_token_indices: only one can be");
+      }
+    }
+  }
+
+  private static void requireRank(String name, int rank) {
+    if (rank < 1) {
+      throw new ConfigurationException(name + " must be at least 1, not " + rank);
+    }
+  }
+
+  private static void requireAlpha(String name, double alpha) {
+    if (!Double.isFinite(alpha) || alpha <= 0) {
+      throw new ConfigurationException(name + " must be above 0, not " + alpha);
+    }
   }
 
   /** An update of all linear layers but the head, without dropout. */
   public static LoraConfig of(int r, double loraAlpha) {
-    return new LoraConfig(r, loraAlpha, 0, TargetModules.allLinear(), LoraBias.NONE, List.of());
+    return fromMap(
+        Map.of("r", r, "lora_alpha", loraAlpha, "target_modules", TargetModules.ALL_LINEAR));
+  }
+
+  /**
+   * The same with other options.
+   *
+   * @param changes values by PEFT's names, as for {@link #fromMap}; null takes the default
+   * @throws ConfigurationException as {@link #fromMap} does
+   */
+  public LoraConfig with(Map<String, ?> changes) {
+    SequencedMap<String, Object> options = new LinkedHashMap<>(toMap());
+    options.putAll(changes);
+    return fromMap(options);
+  }
+
+  /** The same with one other option, under PEFT's name. */
+  public LoraConfig with(String option, Object value) {
+    SequencedMap<String, Object> change = new LinkedHashMap<>();
+    change.put(option, value);
+    return with(change);
   }
 
   /** The same with another choice of layers. */
   public LoraConfig withTargetModules(TargetModules targets) {
-    return new LoraConfig(r, loraAlpha, loraDropout, targets, bias, modulesToSave);
+    return with("target_modules", targets.toJson());
   }
 
   /** The same with another dropout. */
   public LoraConfig withDropout(double dropout) {
-    return new LoraConfig(r, loraAlpha, dropout, targetModules, bias, modulesToSave);
+    return with("lora_dropout", dropout);
   }
 
   /** The same with other biases trained. */
   public LoraConfig withBias(LoraBias trained) {
-    return new LoraConfig(r, loraAlpha, loraDropout, targetModules, trained, modulesToSave);
+    return with("bias", trained.peftName());
   }
 
   /** The same with modules that are trained whole. */
   public LoraConfig withModulesToSave(String... names) {
-    return new LoraConfig(r, loraAlpha, loraDropout, targetModules, bias, List.of(names));
+    return with("modules_to_save", List.of(names));
   }
 
-  /** What the product of A and B is multiplied by. */
-  public double scaling() {
-    return loraAlpha / r;
+  /** The rank of a layer's update, and what it is multiplied by. */
+  LoraScale scaleOf(String path) {
+    int rank = rankPattern.find(path).orElse(r);
+    double alpha = alphaPattern.find(path).orElse(loraAlpha);
+    return new LoraScale(rank, useRslora ? alpha / Math.sqrt(rank) : alpha / rank);
+  }
+
+  /**
+   * The same with the layers that PEFT takes for a family where none are named.
+   *
+   * @param modelType the family, by transformers' name
+   * @throws ConfigurationException if PEFT has no choice for the family
+   */
+  LoraConfig resolved(String modelType) {
+    return targetModules.isPresent() ? this : withTargetModules(LoraDefaults.targets(modelType));
+  }
+
+  /** Which modules are adapted, once {@link #resolved}. */
+  TargetSelection selection() {
+    return new TargetSelection(
+        targetModules.orElseThrow(),
+        excludeModules,
+        new LayerNumbers(layersToTransform, layersPattern),
+        modulesToSave);
   }
 
   /**
@@ -103,7 +201,8 @@ public record LoraConfig(
 
   @Override
   public String summary() {
-    return "a LoRA adapter, r %d, alpha %s".formatted(r, loraAlpha);
+    String kind = useDora ? "a DoRA adapter" : "a LoRA adapter";
+    return "%s, r %d, alpha %s".formatted(kind, r, loraAlpha);
   }
 
   @Override

@@ -2,12 +2,13 @@ package dev.panatune.peft;
 
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.model.CausalLM;
+import dev.panatune.nn.Embedding;
 import dev.panatune.nn.Linear;
 import dev.panatune.nn.Module;
 import dev.panatune.nn.QuantizedLinear;
-import dev.panatune.quant.QuantizedTensor;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.GradMode;
+import dev.panatune.tensor.Op;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
 import java.util.ArrayList;
@@ -17,8 +18,11 @@ import java.util.Optional;
 
 /** One merge of an adapter into its model, layer by layer. */
 final class Merge {
+  private static final String HEAD = "lm_head";
+  private static final Op ISFINITE = Op.find("aten::isfinite", "");
+
   private final CausalLM model;
-  private final Map<String, ? extends AdaptedLinear> layers;
+  private final Map<String, ? extends MergeableLayer> layers;
   private final WholeParameters whole;
   private final MergeOptions options;
   private final List<MergeReport.LayerDrift> drifts = new ArrayList<>();
@@ -30,7 +34,7 @@ final class Merge {
 
   Merge(
       CausalLM model,
-      Map<String, ? extends AdaptedLinear> layers,
+      Map<String, ? extends MergeableLayer> layers,
       WholeParameters whole,
       MergeOptions options) {
     this.model = model;
@@ -40,8 +44,9 @@ final class Merge {
   }
 
   MergeReport run() {
-    checkHead();
     try (GradMode _ = GradMode.disable()) {
+      checkTied();
+      layers.forEach(this::check);
       whole.castBack(this::target);
       layers.forEach(this::merge);
       if (!options.requantize()) {
@@ -53,56 +58,93 @@ final class Merge {
         List.copyOf(drifts), squaredNorm == 0 ? 0 : Math.sqrt(squaredError / squaredNorm));
   }
 
-  private void checkHead() {
-    if (model.config().tiedHead() && layers.containsKey("lm_head")) {
+  private void checkTied() {
+    if (!model.config().tiedHead() || follows(layers.get(HEAD))) {
+      return;
+    }
+    layers.forEach((path, layer) -> {
+      if (path.equals(HEAD) || inner(layer) instanceof Embedding) {
+        throw new ConfigurationException(
+            path
+                + " has an adapter, but this model ties its head to its embeddings: merging would"
+                + " change both; keep the adapter beside the model");
+      }
+    });
+  }
+
+  private void check(String path, MergeableLayer layer) {
+    BaseWeight base =
+        BaseWeight.of(inner(layer))
+            .orElseThrow(() ->
+                new ConfigurationException(
+                    "%s is a %s, which an adapter cannot be merged into"
+                        .formatted(path, inner(layer).getClass().getSimpleName())));
+    if (layer instanceof LoraLinear lora && lora.hasBias() && base.bias().isEmpty()) {
       throw new ConfigurationException(
-          "lm_head has an adapter, but this model ties it to its embeddings: merging would change"
-              + " those too; keep the adapter beside the model");
+          path
+              + " has no bias, and the adapter's own (lora_bias) has nothing to be merged into;"
+              + " keep the adapter beside the model");
+    }
+    if (options.safeMerge()) {
+      try (TensorScope _ = TensorScope.open()) {
+        checkFinite(path, layer.mergedInto(base.exact()));
+        base.bias().ifPresent(bias -> checkFinite(path, mergedBias(layer, bias)));
+      }
     }
   }
 
-  private void merge(String path, AdaptedLinear layer) {
+  private static void checkFinite(String path, Tensor merged) {
+    if (ISFINITE.call(merged).all().itemLong() == 0) {
+      throw new ConfigurationException(
+          path + " would not be finite when merged: the adapter is broken; nothing was merged");
+    }
+  }
+
+  private static Module inner(MergeableLayer layer) {
+    return OriginalModules.inner((Module) layer);
+  }
+
+  private void merge(String path, MergeableLayer layer) {
     try (TensorScope _ = TensorScope.open()) {
-      Module merged =
-          switch (layer.base()) {
-            case Linear dense -> {
-              Tensor weight = dense.weight().to(DType.FLOAT32);
-              Sum sum = new Sum(path, weight, layer.mergedInto(weight));
-              yield dense(
-                  sum, target(dense.weight().dtype()), dense.bias().map(layer::mergedIntoBias));
-            }
-            case QuantizedLinear packed -> {
-              Tensor weight = dequantized(packed).to(DType.FLOAT32);
-              Sum sum = new Sum(path, weight, layer.mergedInto(weight));
-              Optional<Tensor> bias = packed.bias().map(layer::mergedIntoBias);
-              yield options.requantize()
-                  ? quantized(sum, packed, bias)
-                  : dense(sum, target(packed.weight().dtype()), bias);
-            }
-            default ->
-                throw new ConfigurationException(
-                    path
-                        + " is a "
-                        + layer.base().getClass().getSimpleName()
-                        + ", which an adapter cannot be merged into");
-          };
-      model.replaceChild(path, merged);
+      model.replaceChild(path, follows(layer) ? tied() : merged(path, layer));
       layer.close();
     }
   }
 
-  private Linear dense(Sum sum, DType dtype, Optional<Tensor> bias) {
-    Tensor weight = sum.exact.to(dtype).keep();
-    record(sum, weight);
-    return new Linear(weight, copied(bias, dtype));
+  private static boolean follows(MergeableLayer layer) {
+    return layer instanceof TokenHead head && head.isTied();
   }
 
-  /** As PEFT does it: the sum is quantised in float32, with the base's settings. */
-  private QuantizedLinear quantized(Sum sum, QuantizedLinear base, Optional<Tensor> bias) {
-    QuantizedTensor weight = QuantizedTensor.quantize(sum.exact, base.weight().config());
-    record(sum, weight.dequantize(DType.FLOAT32));
-    DType dtype = base.bias().map(Tensor::dtype).orElse(DType.FLOAT32);
-    return new QuantizedLinear(weight, copied(bias, dtype));
+  /** The head over the embeddings, which are merged before it. */
+  private Linear tied() {
+    return model
+        .namedModules()
+        .map(Map.Entry::getValue)
+        .filter(Embedding.class::isInstance)
+        .map(module -> new Linear(((Embedding) module).weight(), null))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  private Module merged(String path, MergeableLayer layer) {
+    BaseWeight base = BaseWeight.of(inner(layer)).orElseThrow();
+    Tensor weight = base.exact();
+    Sum sum = new Sum(path, weight, layer.mergedInto(weight));
+    DType dtype = target(base.dtype());
+    Optional<Tensor> bias = base.bias().map(tensor -> mergedBias(layer, tensor));
+    boolean stays = base instanceof BaseWeight.Packed && options.requantize();
+    DType biasType = stays ? base.bias().map(Tensor::dtype).orElse(dtype) : dtype;
+    Tensor kept = bias.map(tensor -> copy(tensor, biasType)).orElse(null);
+    Module merged =
+        base instanceof BaseWeight.Packed && !stays
+            ? new Linear(copy(sum.exact, dtype), kept)
+            : base.layer(sum.exact, kept, dtype);
+    record(sum, BaseWeight.of(merged).orElseThrow().exact());
+    return merged;
+  }
+
+  private static Tensor mergedBias(MergeableLayer layer, Tensor bias) {
+    return layer.mergedIntoBias(bias.detach().to(DType.FLOAT32));
   }
 
   /** What had no adapter becomes dense as well, so that a plain model is left. */
@@ -110,24 +152,20 @@ final class Merge {
     if (entry.getValue() instanceof QuantizedLinear packed) {
       try (TensorScope _ = TensorScope.open()) {
         DType dtype = target(packed.weight().dtype());
-        Tensor weight = dequantized(packed).to(dtype).keep();
-        model.replaceChild(entry.getKey(), new Linear(weight, copied(packed.bias(), dtype)));
+        Tensor weight = packed.weight().dequantize(packed.weight().dtype());
+        Tensor bias = packed.bias().map(tensor -> copy(tensor, dtype)).orElse(null);
+        model.replaceChild(entry.getKey(), new Linear(copy(weight, dtype), bias));
         packed.close();
       }
     }
-  }
-
-  /** In the type that it was quantised from, as it is computed with. */
-  private static Tensor dequantized(QuantizedLinear packed) {
-    return packed.weight().dequantize(packed.weight().dtype());
   }
 
   private DType target(DType own) {
     return options.dtype() == null ? own : options.dtype();
   }
 
-  private static Tensor copied(Optional<Tensor> bias, DType dtype) {
-    return bias.map(tensor -> tensor.detach().to(dtype).clone().keep()).orElse(null);
+  private static Tensor copy(Tensor tensor, DType dtype) {
+    return tensor.detach().to(dtype).clone().keep();
   }
 
   private void record(Sum sum, Tensor merged) {

@@ -88,7 +88,9 @@ public final class PeftModel {
    */
   public void save(Path directory, String baseModel) {
     checkLoaded();
-    AdapterFiles.write(directory, adapter.config(), baseModel, adapter.stateDict());
+    SequencedMap<String, Tensor> tensors = adapter.stateDict();
+    tensors.putAll(adapter.baseState());
+    AdapterFiles.write(directory, adapter.config(), baseModel, tensors);
   }
 
   /**
@@ -100,7 +102,8 @@ public final class PeftModel {
     checkLoaded();
     try (TensorScope _ = TensorScope.open();
         GradMode _ = GradMode.disable()) {
-      adapter.loadStateDict(AdapterFiles.readTensors(directory, adapter.stateDict()));
+      adapter.loadStateDict(
+          AdapterFiles.readTensors(directory, adapter.stateDict(), adapter.baseState()));
     }
   }
 

@@ -10,9 +10,6 @@ public sealed interface TargetModules {
   /** How PEFT writes {@link AllLinear}. */
   String ALL_LINEAR = "all-linear";
 
-  /** What PEFT takes for the Llama family when nothing is said. */
-  TargetModules DEFAULT = new Names(List.of("q_proj", "v_proj"));
-
   /** Whether the module at a path is a target. */
   boolean matches(String path);
 
@@ -87,7 +84,7 @@ public sealed interface TargetModules {
    * @throws ConfigurationException if the expression is not valid
    */
   static TargetModules parse(String text) {
-    if (text.equals(ALL_LINEAR)) {
+    if (text.equalsIgnoreCase(ALL_LINEAR)) {
       return new AllLinear();
     }
     try {

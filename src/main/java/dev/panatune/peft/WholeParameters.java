@@ -69,6 +69,13 @@ final class WholeParameters {
     }
   }
 
+  /** The masters by path. */
+  SequencedMap<String, Tensor> masters() {
+    SequencedMap<String, Tensor> masters = new LinkedHashMap<>();
+    storedTypes.keySet().forEach(path -> masters.put(path, model.parameter(path)));
+    return masters;
+  }
+
   /**
    * Puts every master into the model in the type that the parameter had.
    *

@@ -122,7 +122,7 @@ class RunConfigTest {
         "training.learning_rate=fast|learning_rate",
         "training.eval_strategy=steps|there is nothing to evaluate on",
         "training.optim=adafactor|adafactor",
-        "peft.use_dora=true|use_dora",
+        "peft.use_qalora=true|use_qalora",
         "peft.peft_type=ADALORA|IA3",
         "peft={adapter_name_or_path: none}|no directory none",
         "peft.adapter_name_or_path=adapter|peft.r beside adapter_name_or_path",

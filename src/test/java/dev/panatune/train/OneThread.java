@@ -9,7 +9,7 @@ import org.junit.jupiter.api.extension.ExtensionContext;
  * Runs the tests of a class with one thread an operation: tensors of a few elements gain nothing
  * from more, and threads that wait for each other lose much where other programs run too.
  */
-final class OneThread implements BeforeAllCallback, AfterAllCallback {
+public final class OneThread implements BeforeAllCallback, AfterAllCallback {
   private int before;
 
   @Override

@@ -1,0 +1,44 @@
+package dev.panatune.peft;
+
+import dev.panatune.nn.Module;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.SequencedMap;
+
+/** A model's modules by the paths that they had before any adapter was put around them. */
+final class OriginalModules {
+  /**
+   * One module.
+   *
+   * @param outer what is at the path now: the module itself, or the outermost adapter around it
+   * @param inner the module itself
+   */
+  record Place(Module outer, Module inner) {}
+
+  private OriginalModules() {}
+
+  /** All modules of a model, parents before their children; the model itself is at {@code ""}. */
+  static SequencedMap<String, Place> of(Module model) {
+    SequencedMap<String, Place> found = new LinkedHashMap<>();
+    collect("", model, found);
+    return found;
+  }
+
+  /** The module that an adapter, or several, are around. */
+  static Module inner(Module module) {
+    Module inner = module;
+    while (inner instanceof AdapterLayer adapted) {
+      inner = (Module) adapted.base();
+    }
+    return inner;
+  }
+
+  private static void collect(String path, Module outer, SequencedMap<String, Place> into) {
+    Module inner = inner(outer);
+    into.put(path, new Place(outer, inner));
+    for (Map.Entry<String, Module> child : inner.children().entrySet()) {
+      collect(
+          path.isEmpty() ? child.getKey() : path + "." + child.getKey(), child.getValue(), into);
+    }
+  }
+}

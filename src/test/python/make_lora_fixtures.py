@@ -1,0 +1,300 @@
+"""Makes src/test/resources/lora: python make_lora_fixtures.py ../resources/lora [NAME ...]
+
+Every LoRA option of PEFT 0.21.2 that is supported, on tiny bases: what PEFT saves, and what it computes with that. Needs
+torch 2.13.0, transformers 5.23.0, peft 0.21.2, bitsandbytes 0.50.2 and safetensors 0.8.0. Seeded, on one thread; on
+another CPU the last bits may differ. With names, only those cases are made again.
+
+A case NAME has the folder NAME/adapter (PEFT's two files) and NAME/golden.safetensors:
+  logits          with the adapter, on the rows of run.json's first batch ("probe"), [B, T, V]
+  exact           the same in fp32, where the case computes in a coarser type
+  merged          after merge_and_unload (on a 4-bit base: quantised again), where PEFT's merge is right
+  after.KEY       the adapter's tensors after ten steps, under the file's keys
+and its entry in cases.json: base, quantisation, compute dtype, and the losses of those ten steps.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import sys
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from peft.utils import get_peft_model_state_dict
+from safetensors.torch import save_file
+from torch.nn.functional import cross_entropy
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GPT2Config, GPT2LMHeadModel, LlamaConfig
+
+import tiny_models
+
+VOCABULARY = 96
+STEPS = 10
+LEARNING_RATE = 5e-3
+
+ATTENTION = ["q_proj", "v_proj"]
+MIXED = ["q_proj", "v_proj", "down_proj"]
+
+CASES = {
+    "plain": {"target_modules": MIXED, "lora_alpha": 6},
+    "rslora": {"target_modules": ATTENTION, "use_rslora": True},
+    "rank_pattern": {
+        "target_modules": MIXED,
+        "rank_pattern": {"layers.1.self_attn.q_proj": 2, r".*\.0\..*_proj": 3, "v_proj": 5, "proj": 9},
+        "alpha_pattern": {"down_proj": 9, "^model.layers.0.self_attn.v_proj": 2},
+    },
+    "rank_pattern_rslora": {
+        "target_modules": ATTENTION,
+        "use_rslora": True,
+        "rank_pattern": {"v_proj": 6},
+        "alpha_pattern": {"q_proj": 3},
+    },
+    "bias_all": {"target_modules": ATTENTION, "bias": "all"},
+    "bias_lora_only": {"target_modules": ATTENTION, "bias": "lora_only"},
+    "lora_bias": {"target_modules": MIXED, "lora_bias": True, "lora_alpha": 6},
+    "modules_to_save": {"target_modules": ATTENTION, "modules_to_save": ["lm_head", "norm", "layers.0.mlp"]},
+    "layers_to_transform": {"target_modules": MIXED, "layers_to_transform": [1]},
+    "layers_pattern": {
+        "target_modules": ["q_proj", "model.layers.0.mlp.up_proj"],
+        "layers_to_transform": 1,
+        "layers_pattern": ["blocks", "layers"],
+    },
+    "exclude_names": {"target_modules": MIXED, "exclude_modules": ["v_proj", "layers.0.mlp.down_proj"]},
+    "exclude_regex": {"target_modules": "all-linear", "exclude_modules": r".*(mlp|\.1\.).*"},
+    "target_regex": {"target_modules": r"model\.layers\.\d\.(self_attn\.[ko]_proj|mlp\.gate_proj)"},
+    "dora": {"target_modules": "all-linear", "use_dora": True, "r": 2},
+    "dora_rslora": {"target_modules": MIXED, "use_dora": True, "use_rslora": True, "bias": "lora_only"},
+    "head": {"target_modules": ["lm_head", "q_proj"]},
+    "embedding": {"target_modules": ["embed_tokens", "q_proj"]},
+    "embedding_dora": {"target_modules": ["embed_tokens", "v_proj"], "use_dora": True, "use_rslora": True},
+    "embedding_tied": {"base": "tied", "target_modules": ["embed_tokens", "q_proj"], "merged": False},
+    "tokens": {"target_modules": ATTENTION, "trainable_token_indices": [5, 17, 90]},
+    "tokens_named": {
+        "target_modules": ATTENTION,
+        "trainable_token_indices": {"embed_tokens": [3, 9], "lm_head": [4, 9, 50]},
+    },
+    "tokens_tied": {"base": "tied", "target_modules": ATTENTION, "trainable_token_indices": [5, 17, 90]},
+    "tied_default": {"base": "tied", "target_modules": None},
+    "pissa": {"target_modules": MIXED, "init_lora_weights": "pissa", "lora_alpha": 6},
+    "olora": {"target_modules": MIXED, "init_lora_weights": "olora", "lora_alpha": 6},
+    "orthogonal": {"target_modules": ATTENTION, "init_lora_weights": "orthogonal"},
+    "conv1d": {"base": "gpt2", "target_modules": ["c_attn", "c_fc", "mlp.c_proj"], "fan_in_fan_out": True},
+    "conv1d_dora": {"base": "gpt2", "target_modules": ["c_attn", "c_proj"], "fan_in_fan_out": True, "use_dora": True},
+    "conv1d_default": {"base": "gpt2", "target_modules": None, "use_rslora": True},
+    "conv1d_pissa": {"base": "gpt2", "target_modules": ["c_fc"], "fan_in_fan_out": True, "init_lora_weights": "pissa"},
+    "nf4_nested": {"quant": ("nf4", True), "target_modules": "all-linear", "r": 2},
+    "nf4_flat": {"quant": ("nf4", False), "target_modules": MIXED, "use_rslora": True},
+    "fp4_nested": {"quant": ("fp4", True), "target_modules": MIXED},
+    "fp4_flat": {"quant": ("fp4", False), "target_modules": MIXED, "rank_pattern": {"q_proj": 2}},
+    "nf4_bf16": {"quant": ("nf4", True), "compute": "bfloat16", "target_modules": MIXED},
+    "nf4_skip": {"quant": ("nf4", True), "skip": ["o_proj", "model.layers.1", "lm_head"], "target_modules": "all-linear", "r": 2},
+    "nf4_dora": {"quant": ("nf4", True), "target_modules": MIXED, "use_dora": True},
+    "nf4_bias": {"quant": ("nf4", True), "target_modules": MIXED, "bias": "all", "modules_to_save": ["lm_head", "embed_tokens"]},
+    "nf4_olora": {"quant": ("nf4", True), "target_modules": MIXED, "init_lora_weights": "olora"},
+    "fp4_tokens": {"quant": ("fp4", False), "target_modules": ["embed_tokens", "q_proj"], "lora_alpha": 6},
+}
+
+
+def llama(tied):
+    """Grouped-query attention and biases; tied and untied."""
+    return LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=64,
+        attention_bias=True,
+        mlp_bias=True,
+        initializer_range=0.2,
+        tie_word_embeddings=tied,
+        bos_token_id=0,
+        eos_token_id=2,
+        pad_token_id=3,
+    )
+
+
+def gpt2():
+    return GPT2Config(
+        vocab_size=VOCABULARY,
+        n_positions=64,
+        n_embd=32,
+        n_layer=2,
+        n_head=4,
+        initializer_range=0.2,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=0,
+        eos_token_id=2,
+        pad_token_id=3,
+    )
+
+
+def bases(out):
+    tiny_models.random_model(llama(False), 1).save_pretrained(out / "untied")
+    tiny_models.random_model(llama(True), 2).save_pretrained(out / "tied")
+    torch.manual_seed(3)
+    model = GPT2LMHeadModel(gpt2()).eval()
+    for name, parameter in model.named_parameters():
+        if ".ln_" in name and name.endswith(".weight"):
+            torch.nn.init.uniform_(parameter, 0.5, 1.5)
+        elif name.endswith(".bias"):
+            torch.nn.init.normal_(parameter, std=0.2)
+    model.save_pretrained(out / "gpt2")
+
+
+def load(out, case):
+    options = {}
+    if "quant" in case:
+        kind, nested = case["quant"]
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type=kind,
+            bnb_4bit_use_double_quant=nested,
+            bnb_4bit_compute_dtype=getattr(torch, case.get("compute", "float32")),
+            llm_int8_skip_modules=case.get("skip"),
+        )
+        options["device_map"] = "cpu"
+    dtype = getattr(torch, case.get("compute", "float32"))
+    return AutoModelForCausalLM.from_pretrained(out / case.get("base", "untied"), dtype=dtype, **options).eval()
+
+
+def batches(seed, steps, rows=2):
+    """Right-padded rows of differing lengths; the first tokens of a row and the padding are no targets."""
+    generator = torch.Generator().manual_seed(seed)
+    result = []
+    for _ in range(steps):
+        lengths = torch.randint(6, 13, (rows,), generator=generator).tolist()
+        ids = torch.full((rows, max(lengths)), 3)
+        labels = torch.full_like(ids, -100)
+        for row, length in enumerate(lengths):
+            tokens = torch.randint(4, VOCABULARY, (length,), generator=generator)
+            prompt = int(torch.randint(1, 4, (1,), generator=generator))
+            ids[row, :length] = tokens
+            labels[row, prompt:length] = tokens[prompt:]
+        result.append((ids, labels))
+    return result
+
+
+def probe():
+    """Rows that show every trained token."""
+    return torch.tensor([[5, 17, 90, 3, 9, 4, 50, 23], [61, 5, 5, 70, 31, 90, 12, 80]])
+
+
+@torch.no_grad()
+def logits(model, **options):
+    return model(probe(), **options).logits.float().contiguous()
+
+
+def exact(model):
+    """The logits of a model that computes in a coarser type, computed in fp32 from the same weights."""
+    model.float()
+    for module in model.modules():
+        if hasattr(module, "compute_dtype"):
+            module.compute_dtype = torch.float32
+            module.compute_type_is_set = True
+    return logits(model)
+
+
+def config(case):
+    keys = ("base", "quant", "compute", "skip", "merged")
+    options = {"r": 4, "lora_alpha": 8, "task_type": "CAUSAL_LM"}
+    options.update({key: value for key, value in case.items() if key not in keys})
+    return LoraConfig(**options)
+
+
+def tidy(directory, base):
+    """Sets have no order, and the folder has another name elsewhere."""
+    (directory / "README.md").unlink(missing_ok=True)
+    path = directory / "adapter_config.json"
+    settings = json.loads(path.read_text())
+    settings["base_model_name_or_path"] = base
+    for key in ("target_modules", "exclude_modules"):
+        if isinstance(settings[key], list):
+            settings[key].sort()
+    path.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
+
+
+def train(model, rows):
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(parameters, lr=LEARNING_RATE, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0)
+    losses = []
+    model.train()
+    for ids, labels in rows:
+        values = model(ids).logits.float()
+        loss = cross_entropy(values[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        optimiser.zero_grad()
+        losses.append(loss.item())
+    return losses
+
+
+def case(out, name, options, seed):
+    folder = out / name
+    shutil.rmtree(folder, ignore_errors=True)
+    base = logits(load(out, options))
+    torch.manual_seed(seed)
+    model = get_peft_model(load(out, options), config(options))
+    tiny_models.randomise_adapter(model, seed)
+    model.save_pretrained(folder / "adapter")
+    tidy(folder / "adapter", options.get("base", "untied"))
+    model = PeftModel.from_pretrained(load(out, options), folder / "adapter").eval()
+    golden = {"logits": logits(model)}
+    moved = ((golden["logits"] - base).abs().max() / base.abs().max()).item()
+    assert moved > 0.01, f"{name} moves the logits by {moved} only"
+    if "compute" in options:
+        golden["exact"] = exact(PeftModel.from_pretrained(load(out, options), folder / "adapter").eval())
+    if options.get("merged", True) and "compute" not in options:
+        golden["merged"] = logits(model.merge_and_unload().eval())
+    model = PeftModel.from_pretrained(load(out, options), folder / "adapter", is_trainable=True)
+    losses = train(model, batches(7, STEPS))
+    state = get_peft_model_state_dict(model)
+    trained = {key for key, p in model.named_parameters() if p.requires_grad}
+    assert len(trained) > 0
+    golden.update({f"after.{key}": value.contiguous().clone() for key, value in state.items()})
+    save_file(golden, folder / "golden.safetensors")
+    print(f"{name}: moves {moved:.3f}, losses {losses[0]:.4f} .. {losses[-1]:.4f}", flush=True)
+    entry = {"base": options.get("base", "untied"), "losses": losses}
+    for key in ("quant", "compute", "skip"):
+        if key in options:
+            entry[key] = options[key]
+    return entry
+
+
+def write_json(path, value):
+    """One line an entry."""
+    lines = [f"{json.dumps(key)}: {json.dumps(entry)}" for key, entry in value.items()]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def main(out, names):
+    torch.set_num_threads(1)
+    out.mkdir(parents=True, exist_ok=True)
+    if not names:
+        bases(out)
+        rows = batches(7, STEPS)
+        write_json(
+            out / "run.json",
+            {
+                "learning_rate": LEARNING_RATE,
+                "max_grad_norm": 1.0,
+                "probe": probe().tolist(),
+                "batches": [{"input_ids": ids.tolist(), "labels": labels.tolist()} for ids, labels in rows],
+            },
+        )
+    index = out / "cases.json"
+    entries = json.loads(index.read_text()) if names else {}
+    for seed, (name, options) in enumerate(CASES.items()):
+        if not names or name in names:
+            entries[name] = case(out, name, options, 100 + seed)
+    write_json(index, {name: entries[name] for name in CASES if name in entries})
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]).resolve(), sys.argv[2:])
