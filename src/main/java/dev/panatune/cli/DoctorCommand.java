@@ -3,6 +3,7 @@ package dev.panatune.cli;
 import dev.panatune.natives.Diagnosis;
 import dev.panatune.natives.Doctor;
 import dev.panatune.natives.InstalledLibrary;
+import dev.panatune.natives.KernelFacts;
 import dev.panatune.natives.ProcessFacts;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -31,6 +32,9 @@ final class DoctorCommand implements Callable<Integer> {
     PrintWriter out = spec.commandLine().getOut();
     Map<String, Object> facts = facts(diagnosis);
     if (json) {
+      diagnosis
+          .process()
+          .ifPresent(process -> facts.put("torch_config", process.description().lines().toList()));
       facts.put("problems", diagnosis.problems());
       facts.put("notes", diagnosis.notes());
       JsonOutput.print(out, facts);
@@ -64,7 +68,9 @@ final class DoctorCommand implements Callable<Integer> {
     facts.put("threads", process.threads());
     facts.put("threads_observed", process.threadsObserved());
     facts.put("openmp", process.openMpRuntimes().stream().map(Path::toString).toList());
-    facts.put("kernels", process.description().lines().toList());
+    KernelFacts kernels = KernelFacts.in(process.description());
+    facts.put("cpu_capability", kernels.cpuCapability());
+    facts.put("kernels", kernels.panatune());
   }
 
   private static String library(InstalledLibrary library) {

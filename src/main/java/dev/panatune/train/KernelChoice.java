@@ -1,12 +1,11 @@
 package dev.panatune.train;
 
+import dev.panatune.natives.KernelFacts;
 import dev.panatune.tensor.Threads;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SequencedMap;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
@@ -16,16 +15,13 @@ import java.util.stream.Collectors;
  * @param facts such as the number of threads, by name
  */
 record KernelChoice(SequencedMap<String, String> facts) {
-  private static final Pattern CAPABILITY = Pattern.compile("(?m)^CPU capability: (\\S+)");
-  private static final Pattern KERNELS = Pattern.compile("(?m)^Panatune kernels: (.+)$");
-
   /** What holds in this process now. */
   static KernelChoice current() {
     SequencedMap<String, String> facts = new LinkedHashMap<>();
     facts.put("threads", Integer.toString(Threads.intraOp()));
-    String description = Threads.describe();
-    facts.put("cpu_capability", first(CAPABILITY, description));
-    facts.put("kernels", first(KERNELS, description));
+    KernelFacts kernels = KernelFacts.in(Threads.describe());
+    facts.put("cpu_capability", kernels.cpuCapability());
+    facts.put("kernels", kernels.panatune());
     return new KernelChoice(facts);
   }
 
@@ -36,10 +32,5 @@ record KernelChoice(SequencedMap<String, String> facts) {
         .map(fact ->
             "%s %s, not %s".formatted(fact.getKey(), fact.getValue(), saved.get(fact.getKey())))
         .collect(Collectors.joining("; "));
-  }
-
-  private static String first(Pattern pattern, String text) {
-    Matcher matcher = pattern.matcher(text);
-    return matcher.find() ? matcher.group(1) : "unknown";
   }
 }
