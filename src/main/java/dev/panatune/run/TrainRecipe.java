@@ -11,6 +11,7 @@ import dev.panatune.train.Trainer;
 import dev.panatune.train.callback.JsonLinesLog;
 import dev.panatune.train.callback.LossPlot;
 import dev.panatune.train.callback.ProgressBar;
+import dev.panatune.train.callback.TrainerCallback;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
@@ -115,10 +116,18 @@ public final class TrainRecipe {
             .stopSignal(stop)
             .callback(new JsonLinesLog(output.resolve("trainer_log.jsonl")))
             .callback(new LossPlot(output.resolve("loss.png"), config.model().path()));
-    if (!config.training().disableTqdm()) {
-      trainer.callback(ProgressBar.onStandardError());
-    }
+    trainer.callback(config.training().disableTqdm() ? messages() : ProgressBar.onStandardError());
     return trainer.train();
+  }
+
+  /** What the progress bar would have said between its updates. */
+  private TrainerCallback messages() {
+    return new TrainerCallback() {
+      @Override
+      public void onMessage(String message) {
+        say(message);
+      }
+    };
   }
 
   /** The update whose weights the model has after training. */

@@ -6,20 +6,20 @@ import dev.panatune.error.TrainingException;
 import dev.panatune.model.Batch;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
-import dev.panatune.train.optim.AdamW;
 import dev.panatune.train.optim.GradientNorm;
 import dev.panatune.train.optim.GradientScaler;
+import dev.panatune.train.optim.Optimizer;
 import java.util.List;
 
 /** Makes one update: the passes over its micro-batches, clipping, and the optimizer's step. */
 final class StepRunner {
   private final TrainingPass pass;
-  private final AdamW optimizer;
+  private final Optimizer optimizer;
   private final TrainingArguments arguments;
   private final GradientScaler scaler;
 
   StepRunner(
-      TrainingPass pass, AdamW optimizer, TrainingArguments arguments, GradientScaler scaler) {
+      TrainingPass pass, Optimizer optimizer, TrainingArguments arguments, GradientScaler scaler) {
     this.pass = pass;
     this.optimizer = optimizer;
     this.arguments = arguments;

@@ -4,15 +4,22 @@ import dev.panatune.data.Example;
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.error.TrainingException;
 import dev.panatune.format.AtomicDirectory;
+import dev.panatune.nn.Embedding;
 import dev.panatune.tensor.Rng;
+import dev.panatune.tensor.Tensor;
 import dev.panatune.train.callback.TrainerCallback;
 import dev.panatune.train.optim.AdamW;
+import dev.panatune.train.optim.BitsandbytesAdamW;
+import dev.panatune.train.optim.Optimizer;
+import dev.panatune.train.optim.OptimizerType;
 import dev.panatune.train.optim.ParameterGroup;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.SequencedMap;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 
 /**
  * Trains a model on examples.
@@ -90,7 +97,7 @@ public final class Trainer {
       clearOutput();
     }
     Rng.seed(arguments.seed());
-    try (AdamW optimizer = optimizer()) {
+    try (Optimizer optimizer = optimizer(say)) {
       RunParts parts =
           new RunParts(model, optimizer, new RunState(), plan, new TrainingData(training, plan));
       from.ifPresent(checkpoint -> Checkpoint.restore(checkpoint, parts, say));
@@ -100,17 +107,41 @@ public final class Trainer {
     }
   }
 
-  private AdamW optimizer() {
-    var parameters = model.trainableParameters();
+  private Optimizer optimizer(Consumer<String> say) {
+    SequencedMap<String, Tensor> parameters = model.trainableParameters();
     if (parameters.isEmpty()) {
       throw new ConfigurationException(
           "there is nothing to train: the model has no trainable parameters");
     }
-    return new AdamW(
-        ParameterGroup.split(parameters, arguments.weightDecay()),
-        arguments.adamBeta1(),
-        arguments.adamBeta2(),
-        arguments.adamEpsilon());
+    OptimizerType type = arguments.optim();
+    if (type.isPaged()) {
+      say.accept(
+          "optim: %s is not paged on a CPU, where all memory is the machine's; it runs as its plain"
+                  .formatted(TrainingOptions.word(type))
+              + " kind");
+    }
+    List<ParameterGroup> groups = ParameterGroup.split(parameters, arguments.weightDecay());
+    return switch (type) {
+      case ADAMW_TORCH, ADAMW_TORCH_FUSED ->
+          new AdamW(groups, arguments.adamBeta1(), arguments.adamBeta2(), arguments.adamEpsilon());
+      case ADAMW_BNB_8BIT, ADAMW_8BIT, PAGED_ADAMW_8BIT ->
+          bitsandbytes(groups, name -> !isEmbedding(parameters.get(name)));
+      case PAGED_ADAMW_32BIT -> bitsandbytes(groups, _ -> false);
+    };
+  }
+
+  private Optimizer bitsandbytes(List<ParameterGroup> groups, Predicate<String> packed) {
+    return new BitsandbytesAdamW(
+        groups, arguments.adamBeta1(), arguments.adamBeta2(), arguments.adamEpsilon(), packed);
+  }
+
+  /** As transformers' trainer does, tables of embeddings keep 32-bit moments. */
+  private boolean isEmbedding(Tensor parameter) {
+    return model
+        .model()
+        .namedModules()
+        .anyMatch(
+            entry -> entry.getValue() instanceof Embedding table && table.weight() == parameter);
   }
 
   private void requireData() {

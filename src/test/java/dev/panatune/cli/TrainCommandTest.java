@@ -16,6 +16,8 @@ import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class TrainCommandTest {
   private static final List<String> PRODUCTS =
@@ -99,6 +101,25 @@ class TrainCommandTest {
     assertEquals(
         List.of(0, 3, 6, 9, 12, 12, 12),
         run.log().stream().map(line -> line.get("step").intValue()).toList());
+  }
+
+  /** A matrix of 128 times 32 is just large enough for 8-bit moments. */
+  @ParameterizedTest
+  @ValueSource(strings = {"adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"})
+  void theOptimizersOfBitsandbytesTrainAndResumeToTheSameBits(String optim) throws IOException {
+    String[] overrides = {"training.optim=" + optim, "peft.r=128"};
+    Outcome outcome = run.train(overrides);
+    outcome.succeeded();
+    assertEquals(optim.startsWith("paged"), outcome.err().contains("not paged on a CPU"));
+    JsonNode report = run.json("eval.json");
+    double before = report.at("/before/loss").doubleValue();
+    assertTrue(report.at("/after/loss").doubleValue() < before);
+    byte[] whole = adapter();
+    for (String later : new String[] {"checkpoint-8", "checkpoint-12"}) {
+      deleteTree(run.output().resolve(later));
+    }
+    run.train(List.of("--resume", "auto"), overrides).succeeded();
+    assertArrayEquals(whole, adapter());
   }
 
   @Test

@@ -1,0 +1,139 @@
+package dev.panatune.train.optim;
+
+import dev.panatune.quant.DynamicMap;
+import dev.panatune.tensor.DType;
+import dev.panatune.tensor.GradMode;
+import dev.panatune.tensor.Op;
+import dev.panatune.tensor.Tensor;
+import dev.panatune.tensor.TensorScope;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.SequencedMap;
+import java.util.function.Predicate;
+
+/**
+ * AdamW as bitsandbytes 0.50 computes it on the CPU, to the same bits, with moments in 8 or 32
+ * bits.
+ *
+ * <p>In 8 bits the moments of a parameter of 4,096 elements and more are kept as {@link DynamicMap}
+ * codes, of which 256 share a scale; smaller parameters, and those of embeddings, keep float32
+ * moments. Dettmers et al., 2021, arXiv:2110.02861.
+ */
+public final class BitsandbytesAdamW extends Optimizer {
+  /** bitsandbytes' {@code min_8bit_size}. */
+  static final int SMALLEST_PACKED = 4096;
+
+  private static final String STEP = "step";
+
+  private final Moments.Betas betas;
+  private final double epsilon;
+  private final DynamicMap signed;
+  private final DynamicMap unsigned;
+  private final List<Trained> parameters = new ArrayList<>();
+  private final Tensor step;
+
+  /** Looked up once, and only after the native libraries are there. */
+  private static final class Ops {
+    static final Op ADD_QUOTIENT = Op.find("aten::addcdiv_", "");
+  }
+
+  /** A parameter with its moments. */
+  private record Trained(String name, Tensor value, double decay, Moments moments) {}
+
+  /**
+   * Moments of zero for every parameter.
+   *
+   * @param groups float32 leaves that require gradients
+   * @param packed which parameters may have 8-bit moments, by name; those of embeddings must not
+   */
+  public BitsandbytesAdamW(
+      List<ParameterGroup> groups,
+      double beta1,
+      double beta2,
+      double epsilon,
+      Predicate<String> packed) {
+    super(groups);
+    this.betas = new Moments.Betas(beta1, beta2);
+    this.epsilon = epsilon;
+    signed = DynamicMap.signed();
+    unsigned = DynamicMap.unsigned();
+    for (ParameterGroup group : groups) {
+      group
+          .parameters()
+          .forEach((name, value) -> {
+            boolean eightBit = packed.test(name) && value.numel() >= SMALLEST_PACKED;
+            Moments moments =
+                eightBit
+                    ? new Moments.Packed(value.shape(), signed, unsigned)
+                    : new Moments.Plain(value.shape());
+            parameters.add(new Trained(name, value, group.weightDecay(), moments));
+          });
+    }
+    step = Tensor.zeros(DType.FLOAT32).keep();
+  }
+
+  @Override
+  public void step(double learningRate) {
+    try (TensorScope _ = TensorScope.open();
+        GradMode _ = GradMode.disable()) {
+      step.fill_(step.item() + 1);
+      double steps = step.item();
+      double correction1 = 1 - Math.pow(betas.first(), steps);
+      double correction2 = Math.sqrt(1 - Math.pow(betas.second(), steps));
+      for (Trained parameter : parameters) {
+        try (TensorScope _ = TensorScope.open()) {
+          update(parameter, learningRate, correction1, correction2);
+        }
+      }
+    }
+  }
+
+  /** bitsandbytes' two kernels write the same formula in two ways, which round differently. */
+  private void update(
+      Trained parameter, double learningRate, double correction1, double correction2) {
+    Tensor gradient = gradient(parameter.name, parameter.value);
+    Moments.Values moments = parameter.moments.advance(gradient, betas);
+    if (parameter.decay > 0) {
+      parameter.value.mul_(1 - learningRate * parameter.decay);
+    }
+    Tensor root = moments.second().sqrt();
+    switch (parameter.moments) {
+      case Moments.Packed _ ->
+          Ops.ADD_QUOTIENT.run(
+              parameter.value,
+              moments.first(),
+              root.div(correction2).add(epsilon),
+              -learningRate / correction1);
+      case Moments.Plain _ ->
+          parameter.value.add_(
+              moments.first().div(root.add(epsilon * correction2)),
+              -learningRate * correction2 / correction1);
+    }
+  }
+
+  /**
+   * The state by bitsandbytes' names: {@code state1.NAME} and {@code state2.NAME} of every
+   * parameter, {@code absmax1.NAME} and {@code absmax2.NAME} where these are codes, and the number
+   * of updates as {@code step}.
+   */
+  @Override
+  public SequencedMap<String, Tensor> state() {
+    SequencedMap<String, Tensor> state = new LinkedHashMap<>();
+    for (Trained parameter : parameters) {
+      parameter
+          .moments
+          .tensors()
+          .forEach((key, tensor) -> state.put(key + "." + parameter.name, tensor));
+    }
+    state.put(STEP, step);
+    return state;
+  }
+
+  @Override
+  public void close() {
+    super.close();
+    signed.close();
+    unsigned.close();
+  }
+}
