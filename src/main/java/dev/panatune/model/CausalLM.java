@@ -5,7 +5,6 @@ import dev.panatune.nn.KvCache;
 import dev.panatune.nn.Linear;
 import dev.panatune.nn.LinearLayer;
 import dev.panatune.nn.Module;
-import dev.panatune.nn.RotaryTables;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Device;
 import dev.panatune.tensor.Tensor;
@@ -15,11 +14,12 @@ import java.util.List;
 /**
  * A decoder with a language-modelling head.
  *
- * <p>{@link #hiddenStates}, {@link #logits} and {@link #loss} are the whole of it; {@link #embed},
- * {@link #positions}, {@link #layer} and {@link #finalNorm} are its parts, in the order in which
- * they run, for a caller that checkpoints activations layer by layer. Parameters are frozen until
- * somebody makes them trainable. Rows of a batch are padded at the right: attention is causal, so a
- * row's tokens never see its padding, and no mask is needed.
+ * <p>{@link #hiddenStates}, {@link #logits} and {@link #loss} are the whole of it; {@link
+ * #positions}, {@link #embed}, {@link #enter}, {@link #layer}, {@link #finalNorm} and {@link
+ * #predict} are its parts, in the order in which they run, for a caller that checkpoints
+ * activations layer by layer. Parameters are frozen until somebody makes them trainable. Rows of a
+ * batch are padded at the right: attention is causal, so a row's tokens never see its padding, and
+ * no mask is needed.
  */
 public final class CausalLM extends Module {
   private final ModelConfig config;
@@ -30,8 +30,8 @@ public final class CausalLM extends Module {
   CausalLM(ModelConfig config, ParameterSource source) {
     this.config = config;
     device = source.device();
-    decoder = new Decoder(config, "model", source);
-    addChild("model", Decoder.class, decoder);
+    decoder = new Decoder(config, source);
+    addChild(config.family().names().decoder(), Decoder.class, decoder);
     LinearLayer built =
         config.tiedHead()
             ? new Linear(((Embedding) decoder.embedding()).weight(), null)
@@ -76,7 +76,7 @@ public final class CausalLM extends Module {
    */
   public Tensor hiddenStates(Tensor ids) {
     try (TensorScope scope = TensorScope.open()) {
-      return scope.moveToOuter(finalNorm(runLayers(ids, null)));
+      return scope.moveToOuter(finalNorm(runLayers(embed(ids), null)));
     }
   }
 
@@ -88,22 +88,35 @@ public final class CausalLM extends Module {
    */
   public Tensor logits(Tensor ids) {
     try (TensorScope scope = TensorScope.open()) {
-      return scope.moveToOuter(head().forward(hiddenStates(ids)));
+      return scope.moveToOuter(predict(hiddenStates(ids)));
     }
   }
 
   /**
-   * Runs the tokens that follow those in the cache, and adds them to it.
+   * Runs the tokens that follow those in the cache, and adds them to it. Where the text becomes so
+   * long that its rotary embedding changes, all of it is run again.
    *
    * @param ids int64 [B, T]
    * @return the logits after the last of them, [B, vocabulary]
    */
   public Tensor nextLogits(Tensor ids, KvCache cache) {
     try (TensorScope scope = TensorScope.open()) {
-      Tensor last = runLayers(ids, cache).select(1, -1);
-      cache.advance(ids.size(1));
-      return scope.moveToOuter(head().forward(finalNorm(last)));
+      Tensor fresh = config.positions().longestShortText().isEmpty() ? ids : replayed(ids, cache);
+      Tensor last = runLayers(embed(fresh), cache).select(1, -1);
+      cache.advance(fresh.size(1));
+      return scope.moveToOuter(predict(finalNorm(last)));
     }
+  }
+
+  private Tensor replayed(Tensor ids, KvCache cache) {
+    long before = cache.length();
+    long longest = config.positions().longestShortText().orElseThrow();
+    Tensor all = cache.remember(ids);
+    if (before == 0 || before > longest || before + ids.size(1) <= longest) {
+      return ids;
+    }
+    cache.restart();
+    return all;
   }
 
   /** Returns an empty cache for this model. The caller closes it. */
@@ -111,9 +124,9 @@ public final class CausalLM extends Module {
     return new KvCache(config.layerCount(), capacity);
   }
 
-  private Tensor runLayers(Tensor ids, KvCache cache) {
-    RotaryTables positions = positions(cache == null ? 0 : cache.length(), ids.size(1));
-    Tensor hidden = embed(ids);
+  private Tensor runLayers(Tensor embeddings, KvCache cache) {
+    Positions positions = positions(cache == null ? 0 : cache.length(), embeddings.size(1));
+    Tensor hidden = enter(embeddings, positions);
     for (int i = 0; i < config.layerCount(); i++) {
       Tensor next =
           decoder.layers().get(i).forward(hidden, positions, cache == null ? null : cache.layer(i));
@@ -134,9 +147,22 @@ public final class CausalLM extends Module {
     return decoder.embedding().forward(ids);
   }
 
-  /** Returns the rotary tables of the positions {@code start} to {@code start + length - 1}. */
-  public RotaryTables positions(long start, long length) {
-    return decoder.rotary().tables(start, length);
+  /**
+   * Returns what the layers need to know of the positions {@code start} to {@code start + length -
+   * 1}.
+   */
+  public Positions positions(long start, long length) {
+    return decoder.positions(start, length);
+  }
+
+  /**
+   * Makes token embeddings what the first layer takes: scaled, and with their positions where those
+   * are learned.
+   *
+   * @param embeddings [B, T, hidden]
+   */
+  public Tensor enter(Tensor embeddings, Positions positions) {
+    return decoder.enter(embeddings, positions);
   }
 
   /** Returns the decoder layers, as they are now. */
@@ -145,7 +171,7 @@ public final class CausalLM extends Module {
   }
 
   /** Runs one decoder layer on [B, T, hidden] from position 0 on. */
-  public Tensor layer(int index, Tensor hidden, RotaryTables positions) {
+  public Tensor layer(int index, Tensor hidden, Positions positions) {
     return decoder.layers().get(index).forward(hidden, positions, null);
   }
 
@@ -154,7 +180,17 @@ public final class CausalLM extends Module {
     return decoder.norm().forward(hidden);
   }
 
-  /** Returns the head, from [..., hidden] to [..., vocabulary], as it is now. */
+  /** Turns what the final norm returned [..., hidden] into logits [..., vocabulary]. */
+  public Tensor predict(Tensor normed) {
+    try (TensorScope scope = TensorScope.open()) {
+      return scope.moveToOuter(LogitRule.of(config).apply(head().forward(normed)));
+    }
+  }
+
+  /**
+   * Returns the head, from [..., hidden] to [..., vocabulary], as it is now; {@link #predict}
+   * scales what it computes.
+   */
   public LinearLayer head() {
     return head.get();
   }
@@ -169,7 +205,7 @@ public final class CausalLM extends Module {
   public LossSums loss(Tensor hidden, Tensor targetRows, Tensor targets) {
     try (TensorScope scope = TensorScope.open()) {
       Tensor rows = hidden.reshape(-1, config.hiddenSize()).indexSelect(0, targetRows);
-      LossSums sums = HeadLoss.of(head(), rows, targets);
+      LossSums sums = new HeadLoss(head(), LogitRule.of(config)).of(rows, targets);
       return new LossSums(scope.moveToOuter(sums.loss()), scope.moveToOuter(sums.correct()));
     }
   }

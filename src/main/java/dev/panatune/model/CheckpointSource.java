@@ -67,6 +67,29 @@ final class CheckpointSource implements ParameterSource {
     return new Linear(parameter(weight, out, in), bias ? parameter(path + ".bias", out) : null);
   }
 
+  @Override
+  public LinearLayer conv1d(String path, long out, long in, boolean bias) {
+    String weight = path + ".weight";
+    if (checkpoint.isQuantized(weight)) {
+      QuantizedTensor stored = checkpoint.readQuantized(weight, computeDtype, device);
+      return quantizedLinear(stored, path, out, bias);
+    }
+    if (quantization.isPresent() && quantization.get().quantizes(path)) {
+      return quantizedLinear(quantizeTransposed(weight, quantization.get()), path, out, bias);
+    }
+    return ParameterSource.super.conv1d(path, out, in, bias);
+  }
+
+  /** bitsandbytes has no Conv1D: its weight is kept as that of a linear layer. */
+  private QuantizedTensor quantizeTransposed(String name, QuantConfig config) {
+    try (TensorScope _ = TensorScope.open()) {
+      return QuantizedTensor.quantize(
+          checkpoint.read(name, dtype).to(device).t().contiguous(), config);
+    } finally {
+      checkpoint.release(name);
+    }
+  }
+
   private LinearLayer quantizedLinear(QuantizedTensor weight, String path, long out, boolean bias) {
     undo.add(weight::close);
     return new QuantizedLinear(weight, bias ? parameter(path + ".bias", out) : null);

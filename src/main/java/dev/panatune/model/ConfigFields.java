@@ -5,12 +5,15 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.function.Function;
 
 /** Typed access to the fields of a {@code config.json}, with errors that name the field. */
 final class ConfigFields {
   private final String origin;
   private final Map<String, Object> values;
+  private final Map<String, String> shownNames;
 
   /**
    * Creates it over the fields of one object.
@@ -18,8 +21,18 @@ final class ConfigFields {
    * @param origin names the object in errors, as in {@code config.json}
    */
   ConfigFields(String origin, Map<String, Object> values) {
+    this(origin, values, Map.of());
+  }
+
+  /**
+   * Creates it over the fields of one object.
+   *
+   * @param shownNames what errors call a field, where that is another name
+   */
+  ConfigFields(String origin, Map<String, Object> values, Map<String, String> shownNames) {
     this.origin = origin;
     this.values = values;
+    this.shownNames = shownNames;
   }
 
   /** Returns whether the field is there and not null. */
@@ -49,6 +62,21 @@ final class ConfigFields {
     return optional(key, fallback, value -> asPositive(key, value));
   }
 
+  /** Returns a whole number of at least 0. */
+  int whole(String key) {
+    return required(key, value -> asWhole(key, value, 0));
+  }
+
+  /** Returns a whole number of at least 1, where there is one. */
+  OptionalInt optionalPositive(String key) {
+    return has(key) ? OptionalInt.of(positive(key)) : OptionalInt.empty();
+  }
+
+  /** Returns a number, where there is one. */
+  OptionalDouble optionalNumber(String key) {
+    return has(key) ? OptionalDouble.of(number(key)) : OptionalDouble.empty();
+  }
+
   double number(String key) {
     return required(key, value -> asNumber(key, value));
   }
@@ -72,6 +100,21 @@ final class ConfigFields {
     return optional(key, Optional.empty(), value -> Optional.of(asMap(key, value)));
   }
 
+  /** Returns a list's elements, where there is one. */
+  Optional<List<?>> list(String key) {
+    return optional(
+        key,
+        Optional.empty(),
+        value -> value instanceof List<?> list ? Optional.of(list) : wrong(key, "a list"));
+  }
+
+  /** Returns a list of numbers. */
+  List<Double> numbers(String key) {
+    return list(key).orElseThrow(() -> missing(key)).stream()
+        .map(value -> asNumber(key, value))
+        .toList();
+  }
+
   /** Returns token ids: none where the field is absent, one, or a list. */
   List<Integer> tokenIds(String key) {
     return optional(
@@ -86,15 +129,23 @@ final class ConfigFields {
   /** Returns an error about a field, to be thrown. */
   ConfigurationException error(String key, String what) {
     return new ConfigurationException(
-        "%s: %s is %s; %s".formatted(origin, key, values.get(key), what));
+        "%s: %s is %s; %s".formatted(origin, shown(key), values.get(key), what));
   }
 
   private <T> T required(String key, Function<Object, T> parse) {
     Object value = values.get(key);
     if (value == null) {
-      throw new ConfigurationException("%s: %s is missing".formatted(origin, key));
+      throw missing(key);
     }
     return parse.apply(value);
+  }
+
+  private ConfigurationException missing(String key) {
+    return new ConfigurationException("%s: %s is missing".formatted(origin, shown(key)));
+  }
+
+  private String shown(String key) {
+    return shownNames.getOrDefault(key, key);
   }
 
   private <T> T optional(String key, T fallback, Function<Object, T> parse) {
@@ -110,9 +161,13 @@ final class ConfigFields {
   }
 
   private int asPositive(String key, Object value) {
+    return asWhole(key, value, 1);
+  }
+
+  private int asWhole(String key, Object value, int least) {
     double number = asNumber(key, value);
-    if (number < 1 || number > Integer.MAX_VALUE || number != Math.rint(number)) {
-      return wrong(key, "a whole number of at least 1");
+    if (number < least || number > Integer.MAX_VALUE || number != Math.rint(number)) {
+      return wrong(key, "a whole number of at least " + least);
     }
     return (int) number;
   }

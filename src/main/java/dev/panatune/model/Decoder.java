@@ -1,44 +1,66 @@
 package dev.panatune.model;
 
+import dev.panatune.error.ConfigurationException;
 import dev.panatune.nn.Embedding;
 import dev.panatune.nn.Module;
 import dev.panatune.nn.ModuleList;
-import dev.panatune.nn.RmsNorm;
+import dev.panatune.nn.RopeConfig;
 import dev.panatune.nn.RotaryEmbedding;
+import dev.panatune.nn.RotaryTables;
 import dev.panatune.nn.UnaryLayer;
+import dev.panatune.tensor.DType;
+import dev.panatune.tensor.Device;
+import dev.panatune.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** Everything below the head: the module {@code model} of a causal language model. */
 final class Decoder extends Module {
+  private final ModelConfig config;
+  private final Device device;
   private final Slot<UnaryLayer> embedding;
+  private final Optional<Slot<UnaryLayer>> learnedPositions;
   private final ModuleList<DecoderLayer> layers;
   private final Slot<UnaryLayer> norm;
-  private final RotaryEmbedding rotary;
+  private final List<RotaryEmbedding> rotary = new ArrayList<>();
 
-  Decoder(ModelConfig config, String path, ParameterSource source) {
+  Decoder(ModelConfig config, ParameterSource source) {
+    this.config = config;
+    device = source.device();
+    ModuleNames names = config.family().names();
+    String path = names.decoder() + ".";
     embedding =
         addChild(
-            "embed_tokens",
+            names.embedding(),
             UnaryLayer.class,
             new Embedding(
                 source.parameter(
-                    path + ".embed_tokens.weight", config.vocabSize(), config.hiddenSize())));
+                    names.embeddingPath() + ".weight", config.vocabSize(), config.hiddenSize()),
+                config.multipliers().table()));
+    learnedPositions =
+        names
+            .positions()
+            .map(name -> addChild(name, UnaryLayer.class, positions(path + name, source)));
     List<DecoderLayer> built = new ArrayList<>();
     for (int i = 0; i < config.layerCount(); i++) {
-      built.add(new DecoderLayer(config, path + ".layers." + i, source));
+      built.add(new DecoderLayer(config, i, path + names.layers() + "." + i, source));
     }
     layers = new ModuleList<>(DecoderLayer.class, built);
-    addChild("layers", ModuleList.class, layers);
+    addChild(names.layers(), ModuleList.class, layers);
     norm =
         addChild(
-            "norm",
+            names.norm(),
             UnaryLayer.class,
-            new RmsNorm(
-                source.parameter(path + ".norm.weight", config.hiddenSize()),
-                config.normEpsilon()));
-    rotary = new RotaryEmbedding(config.rope(), config.headDim(), source.device());
-    addChild("rotary_emb", RotaryEmbedding.class, rotary);
+            source.norm(path + names.norm(), config.hiddenSize(), config.norm()));
+    for (RopeConfig rope : config.positions().ropes()) {
+      rotary.add(new RotaryEmbedding(rope, config.positions().rotated(), device));
+    }
+  }
+
+  private UnaryLayer positions(String path, ParameterSource source) {
+    return new Embedding(
+        source.parameter(path + ".weight", config.maxPositions(), config.hiddenSize()));
   }
 
   UnaryLayer embedding() {
@@ -53,7 +75,33 @@ final class Decoder extends Module {
     return norm.get();
   }
 
-  RotaryEmbedding rotary() {
-    return rotary;
+  /**
+   * Returns what layers need to know of the positions {@code start} to {@code start + length - 1}.
+   */
+  Positions positions(long start, long length) {
+    List<RotaryTables> tables = rotary.stream().map(one -> one.tables(start, length)).toList();
+    return new Positions(tables, learnedPositions.map(slot -> learned(slot, start, length)));
+  }
+
+  private Tensor learned(Slot<UnaryLayer> slot, long start, long length) {
+    if (start + length > config.maxPositions()) {
+      throw new ConfigurationException(
+          "The text has %d tokens; the model has a table of %d positions, and none beyond"
+              .formatted(start + length, config.maxPositions()));
+    }
+    return slot.get().forward(Tensor.arange(start, start + length, DType.INT64).to(device));
+  }
+
+  /** Makes token embeddings [B, T, hidden] what the first layer takes. */
+  Tensor enter(Tensor embeddings, Positions positions) {
+    double multiplier = config.multipliers().embedding();
+    Tensor scaled = multiplier == 1 ? embeddings : embeddings.mul(multiplier);
+    return positions.learned().map(scaled::add).orElse(scaled);
+  }
+
+  @Override
+  public void close() {
+    super.close();
+    rotary.forEach(RotaryEmbedding::close);
   }
 }

@@ -13,7 +13,6 @@ import java.util.Optional;
 
 /** The weights of a Hugging Face directory: safetensors or torch.save, in one file or in shards. */
 final class DirectoryCheckpoint implements Checkpoint {
-  private static final String EMBEDDING = "model.embed_tokens.weight";
   private static final String HEAD = "lm_head.weight";
 
   private final Path directory;
@@ -50,11 +49,12 @@ final class DirectoryCheckpoint implements Checkpoint {
    * the embedding's table; transformers goes by the weights then, too.
    */
   ModelConfig withActualHead(ModelConfig config) {
-    if (!config.tiedHead() || !shapes.containsKey(HEAD) || !shapes.containsKey(EMBEDDING)) {
+    String embedding = config.family().names().embeddingPath() + ".weight";
+    if (!config.tiedHead() || !shapes.containsKey(HEAD) || !shapes.containsKey(embedding)) {
       return config;
     }
     try (TensorScope _ = TensorScope.open()) {
-      boolean same = store.tensor(HEAD).equal(store.tensor(EMBEDDING));
+      boolean same = store.tensor(HEAD).equal(store.tensor(embedding));
       release(HEAD);
       return same ? config : config.withUntiedHead();
     }

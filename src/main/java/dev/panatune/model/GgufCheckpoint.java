@@ -51,7 +51,8 @@ final class GgufCheckpoint implements Checkpoint {
   /** The embedding's type; bf16 where it is a quantised one. */
   @Override
   public DType storedDtype() {
-    return plainType(tensors.get("model.embed_tokens.weight").type()).orElse(DType.BFLOAT16);
+    return plainType(tensors.get(config.family().names().embeddingPath() + ".weight").type())
+        .orElse(DType.BFLOAT16);
   }
 
   @Override

@@ -8,23 +8,26 @@ import dev.panatune.tensor.Op;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
 
-/** The head and the cross-entropy in one, over chunks of rows, so that the logits never exist. */
-final class HeadLoss {
+/**
+ * The head and the cross-entropy in one, over chunks of rows, so that the logits never exist.
+ *
+ * @param head from [N, hidden] to [N, vocabulary]
+ * @param rule what becomes of its output
+ */
+record HeadLoss(LinearLayer head, LogitRule rule) {
   private static final Op LINEAR_CROSS_ENTROPY = Op.find("panatune::linear_cross_entropy", "");
   private static final long CHUNK_ROWS = 512;
-
-  private HeadLoss() {}
 
   /**
    * Sums the loss of each row against its target.
    *
-   * @param head from [N, hidden] to [N, vocabulary]
    * @param hidden [N, hidden], at least one row
    * @param targets int64 [N]
    */
-  static LossSums of(LinearLayer head, Tensor hidden, Tensor targets) {
-    if (head instanceof Linear dense && dense.bias().isEmpty()) {
-      Tensor[] sums = LINEAR_CROSS_ENTROPY.callAll(hidden, dense.weight(), targets, CHUNK_ROWS);
+  LossSums of(Tensor hidden, Tensor targets) {
+    if (head instanceof Linear dense && dense.bias().isEmpty() && rule.softCap().isEmpty()) {
+      Tensor scaled = rule.scale() == 1 ? hidden : hidden.mul(rule.scale());
+      Tensor[] sums = LINEAR_CROSS_ENTROPY.callAll(scaled, dense.weight(), targets, CHUNK_ROWS);
       return new LossSums(sums[0], sums[1]);
     }
     try (TensorScope scope = TensorScope.open()) {
@@ -33,8 +36,7 @@ final class HeadLoss {
       Tensor correct = Tensor.zeros(DType.INT64).to(hidden.device());
       for (long start = 0; start < rows; start += CHUNK_ROWS) {
         long count = Math.min(CHUNK_ROWS, rows - start);
-        LossSums chunk =
-            chunk(head, hidden.narrow(0, start, count), targets.narrow(0, start, count));
+        LossSums chunk = chunk(hidden.narrow(0, start, count), targets.narrow(0, start, count));
         loss = loss.add(chunk.loss());
         correct = correct.add(chunk.correct());
       }
@@ -42,10 +44,10 @@ final class HeadLoss {
     }
   }
 
-  /** A head that an adapter wraps, or a quantised one: the same in plain operations. */
-  private static LossSums chunk(LinearLayer head, Tensor hidden, Tensor targets) {
+  /** A head that an adapter wraps, a quantised one, or a soft cap: the same in plain operations. */
+  private LossSums chunk(Tensor hidden, Tensor targets) {
     try (TensorScope scope = TensorScope.open()) {
-      Tensor logits = head.forward(hidden).to(DType.FLOAT32);
+      Tensor logits = rule.apply(head.forward(hidden)).to(DType.FLOAT32);
       Tensor likelihood = logits.logSoftmax(-1).gather(-1, targets.unsqueeze(-1));
       Tensor loss = likelihood.sum().neg();
       try (var _ = GradMode.disable()) {

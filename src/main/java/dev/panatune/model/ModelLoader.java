@@ -43,23 +43,24 @@ final class ModelLoader {
     }
   }
 
-  private static CausalLM build(Checkpoint checkpoint, ModelConfig config, LoadOptions options) {
+  private static CausalLM build(Checkpoint stored, ModelConfig config, LoadOptions options) {
+    Checkpoint checkpoint = new NamedCheckpoint(stored, config.family());
     DType dtype = options.dtype().or(config::storedDtype).orElseGet(checkpoint::storedDtype);
     if (!dtype.isFloatingPoint()) {
       throw new ConfigurationException(
           "A model's dtype is float32, bfloat16 or float16, not " + dtype.torchName());
     }
-    Optional<QuantConfig> stored = quantization(config);
+    Optional<QuantConfig> storedConfig = quantization(config);
     Optional<QuantConfig> wanted = options.quantization();
-    requireConsistent(stored, wanted);
+    requireConsistent(storedConfig, wanted);
     CheckpointFit.check(checkpoint, config);
     CheckpointSource source =
         new CheckpointSource(
             checkpoint,
             dtype,
             options.device(),
-            wanted.or(() -> stored).map(QuantConfig::computeDtype).orElse(dtype),
-            stored.isPresent() ? Optional.empty() : wanted);
+            wanted.or(() -> storedConfig).map(QuantConfig::computeDtype).orElse(dtype),
+            storedConfig.isPresent() ? Optional.empty() : wanted);
     try {
       return new CausalLM(config, source);
     } catch (RuntimeException e) {

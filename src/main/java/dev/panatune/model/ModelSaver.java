@@ -86,7 +86,7 @@ public final class ModelSaver {
   private WeightFiles weights() {
     Map<String, Tensor> dense = model.namedParameters();
     Map<String, QuantizedLinear> quantized = quantizedLayers();
-    Set<String> expected = ShapeRecorder.shapesOf(model.config()).keySet();
+    Set<String> expected = ShapeRecorder.of(model.config()).shapes().keySet();
     List<String> foreign = new ArrayList<>(dense.keySet());
     quantized.keySet().forEach(path -> foreign.add(path + ".weight"));
     List<String> missing = new ArrayList<>(expected);
@@ -97,25 +97,32 @@ public final class ModelSaver {
           "The model is not a plain %s: it has %s and lacks %s. Merge or unload its adapters first"
               .formatted(model.config().modelType(), foreign, missing));
     }
-    return new WeightFiles(dense, quantized, dtype);
+    StoredNames names = new StoredNames(model.config().family());
+    return new WeightFiles(renamed(dense, names), renamed(quantized, names), dtype);
+  }
+
+  private static <T> Map<String, T> renamed(Map<String, T> values, StoredNames names) {
+    Map<String, T> renamed = new LinkedHashMap<>();
+    values.forEach((name, value) -> renamed.put(names.stored(name), value));
+    return renamed;
   }
 
   private Map<String, QuantizedLinear> quantizedLayers() {
     Map<String, QuantizedLinear> layers = new LinkedHashMap<>();
     model
         .namedModules()
-        .forEach(entry -> {
-          if (entry.getValue() instanceof QuantizedLinear layer) {
-            layers.put(entry.getKey(), layer);
-          }
-        });
+        .forEach(
+            entry -> {
+              if (entry.getValue() instanceof QuantizedLinear layer) {
+                layers.put(entry.getKey(), layer);
+              }
+            });
     return layers;
   }
 
   private Map<String, Object> config() {
     Map<String, Object> json = new LinkedHashMap<>(model.config().source());
-    json.putIfAbsent(
-        "architectures", List.of(ModelFamily.of(model.config().modelType()).architecture()));
+    json.putIfAbsent("architectures", List.of(model.config().family().architecture()));
     json.remove("torch_dtype");
     json.put("dtype", dtype.torchName());
     json.remove("quantization_config");
@@ -131,9 +138,10 @@ public final class ModelSaver {
     List<String> plain =
         model
             .namedModules()
-            .filter(entry ->
-                entry.getValue() instanceof LinearLayer
-                    && !(entry.getValue() instanceof QuantizedLinear))
+            .filter(
+                entry ->
+                    entry.getValue() instanceof LinearLayer
+                        && !(entry.getValue() instanceof QuantizedLinear))
             .map(Map.Entry::getKey)
             .toList();
     boolean usual = plain.equals(List.of("lm_head"));

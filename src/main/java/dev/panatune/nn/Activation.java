@@ -12,11 +12,23 @@ public enum Activation {
   /** {@code x * sigmoid(x)}. */
   SILU(Tensor::silu, "silu", "swish"),
   /** {@code x * Phi(x)}, exact. */
-  GELU(x -> x.gelu("none"), "gelu"),
+  GELU(x -> x.gelu("none"), "gelu", "gelu_python"),
   /** {@code x * Phi(x)} with Phi approximated through tanh. */
-  GELU_TANH(x -> x.gelu("tanh"), "gelu_pytorch_tanh", "gelu_new"),
+  GELU_TANH(
+      x -> x.gelu("tanh"),
+      "gelu_pytorch_tanh",
+      "gelu_new",
+      "gelu_fast",
+      "gelu_accurate",
+      "gelu_python_tanh"),
   /** {@code max(x, 0)}. */
-  RELU(Tensor::relu, "relu");
+  RELU(Tensor::relu, "relu"),
+  /** {@code max(x, 0)^2}. */
+  RELU_SQUARED(x -> x.relu().pow(2), "relu2"),
+  /** {@code x * sigmoid(1.702 x)}. */
+  QUICK_GELU(x -> x.mul(x.mul(1.702).sigmoid()), "quick_gelu"),
+  /** The hyperbolic tangent. */
+  TANH(Tensor::tanh, "tanh");
 
   private final UnaryOperator<Tensor> function;
   private final List<String> names;

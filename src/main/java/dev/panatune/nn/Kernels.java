@@ -29,12 +29,18 @@ final class Kernels {
     return CAUSAL_ATTENTION.call(query, key, value, scale);
   }
 
-  /** [..., hidden] over the root of its mean square, times the weight [hidden]; fp32 inside. */
-  static Tensor rmsNorm(Tensor input, Tensor weight, double epsilon) {
-    return RMS_NORM.call(input, weight, epsilon);
+  /**
+   * [..., hidden] over the root of its mean square, times the weight [hidden], or 1 plus it; fp32
+   * inside.
+   */
+  static Tensor rmsNorm(Tensor input, Tensor weight, double epsilon, boolean onePlus) {
+    return RMS_NORM.call(input, weight, epsilon, onePlus);
   }
 
-  /** Turns [B, heads, T, D] by the angles of T positions, given as fp32 tables [T, D]. */
+  /**
+   * Turns the first R elements of [B, heads, T, D] by the angles of T positions, given as fp32
+   * tables [T, R / 2].
+   */
   static Tensor rotary(Tensor input, Tensor cos, Tensor sin) {
     return ROTARY.call(input, cos, sin);
   }

@@ -2,6 +2,7 @@ package dev.panatune.nn;
 
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.tensor.Tensor;
+import dev.panatune.tensor.TensorScope;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -15,6 +16,7 @@ public final class KvCache implements AutoCloseable {
   private final long capacity;
   private final List<Layer> layers = new ArrayList<>();
   private long length;
+  private Tensor history;
 
   /**
    * Creates an empty cache.
@@ -44,9 +46,37 @@ public final class KvCache implements AutoCloseable {
     length += positions;
   }
 
+  /**
+   * Keeps the ids of the tokens that will be appended next, for a model that may have to run the
+   * text again.
+   *
+   * @param ids int64 [B, T]
+   * @return those of all tokens, the cache's own
+   */
+  public Tensor remember(Tensor ids) {
+    try (TensorScope _ = TensorScope.open()) {
+      Tensor all = history == null ? ids.clone().keep() : Tensor.cat(1, history, ids).keep();
+      forget();
+      history = all;
+      return all;
+    }
+  }
+
+  /** Begins anew: all positions will be appended again. */
+  public void restart() {
+    length = 0;
+  }
+
+  private void forget() {
+    if (history != null) {
+      history.close();
+    }
+  }
+
   @Override
   public void close() {
     layers.forEach(Layer::close);
+    forget();
   }
 
   /**

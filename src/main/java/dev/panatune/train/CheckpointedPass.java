@@ -4,7 +4,7 @@ import dev.panatune.model.Batch;
 import dev.panatune.model.CausalLM;
 import dev.panatune.model.DecoderLayer;
 import dev.panatune.model.LossSums;
-import dev.panatune.nn.RotaryTables;
+import dev.panatune.model.Positions;
 import dev.panatune.tensor.Autograd;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.GradMode;
@@ -31,9 +31,9 @@ record CheckpointedPass(CausalLM model, Computation computation) implements Trai
   @Override
   public MicroBatchLoss run(Batch batch, double factor) {
     try (TensorScope _ = TensorScope.open()) {
-      RotaryTables positions = model.positions(0, batch.ids().size(1));
+      Positions positions = model.positions(0, batch.ids().size(1));
       // The embedding keeps nothing but the ids, so there is nothing to gain from running it twice.
-      Tensor embedded = computation.forward(() -> model.embed(batch.ids()));
+      Tensor embedded = computation.forward(() -> model.enter(model.embed(batch.ids()), positions));
       int lowest = embedded.requiresGrad() ? -1 : lowestTrained();
       List<Kept> kept = new ArrayList<>();
       Tensor hidden = forward(embedded, positions, kept);
@@ -49,7 +49,7 @@ record CheckpointedPass(CausalLM model, Computation computation) implements Trai
     }
   }
 
-  private Tensor forward(Tensor embedded, RotaryTables positions, List<Kept> kept) {
+  private Tensor forward(Tensor embedded, Positions positions, List<Kept> kept) {
     try (GradMode _ = GradMode.disable()) {
       Tensor hidden = embedded;
       for (int i = 0; i < model.config().layerCount(); i++) {
@@ -65,7 +65,7 @@ record CheckpointedPass(CausalLM model, Computation computation) implements Trai
       double factor,
       Tensor top,
       Tensor embedded,
-      RotaryTables positions,
+      Positions positions,
       List<Kept> kept,
       int lowest) {
     TiedGradient tied = TiedGradient.setAside(model);
@@ -86,7 +86,7 @@ record CheckpointedPass(CausalLM model, Computation computation) implements Trai
 
   /** Returns the gradient of the layer's input; null if it needs none. */
   private Tensor backward(
-      int index, Kept kept, RotaryTables positions, Tensor gradient, boolean trainedBelow) {
+      int index, Kept kept, Positions positions, Tensor gradient, boolean trainedBelow) {
     try (TensorScope scope = TensorScope.open()) {
       Rng.restore(kept.random);
       Tensor input = leaf(kept.input, trainedBelow);
@@ -96,7 +96,7 @@ record CheckpointedPass(CausalLM model, Computation computation) implements Trai
     }
   }
 
-  private Tensor layer(int index, Tensor input, RotaryTables positions) {
+  private Tensor layer(int index, Tensor input, Positions positions) {
     return computation.forward(() -> model.layer(index, input, positions));
   }
 

@@ -3,6 +3,7 @@ package dev.panatune.train;
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.model.Batch;
 import dev.panatune.model.CausalLM;
+import dev.panatune.model.Dropouts;
 
 /** The forward and the backward pass of a micro-batch. */
 interface TrainingPass {
@@ -18,10 +19,11 @@ interface TrainingPass {
    * @throws ConfigurationException if the model wants dropout on its attention weights
    */
   static TrainingPass of(CausalLM model, TrainingArguments arguments) {
-    if (model.config().attentionDropout() != 0) {
+    Dropouts dropouts = model.config().dropouts();
+    if (!dropouts.equals(new Dropouts(0, 0, 0))) {
       throw new ConfigurationException(
-          "config.json: attention_dropout is %s; training with it is not supported, set it to 0"
-              .formatted(model.config().attentionDropout()));
+          "config.json asks for %s; training with it is not supported, set all to 0"
+              .formatted(dropouts));
     }
     Computation computation = new Computation(model.device().kind(), arguments.precision());
     return arguments.gradientCheckpointing()

@@ -10,7 +10,6 @@ import dev.panatune.nn.KvCache;
 import dev.panatune.nn.Linear;
 import dev.panatune.nn.LinearLayer;
 import dev.panatune.nn.Module;
-import dev.panatune.nn.RotaryTables;
 import dev.panatune.tensor.Autograd;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.GradMode;
@@ -132,7 +131,7 @@ class CausalLMTest {
     try (CausalLM model = CausalLM.random(TinyModels.llama(), 4);
         TensorScope _ = TensorScope.open()) {
       Tensor ids = ids(2, 10);
-      RotaryTables positions = model.positions(0, 10);
+      Positions positions = model.positions(0, 10);
       Tensor hidden = model.embed(ids);
       for (int i = 0; i < model.layers().size(); i++) {
         hidden = model.layer(i, hidden, positions);

@@ -9,10 +9,10 @@ import dev.panatune.error.ConfigurationException;
 import dev.panatune.nn.Activation;
 import dev.panatune.nn.RopeConfig;
 import dev.panatune.tensor.DType;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -41,10 +41,10 @@ class ModelConfigTest {
     assertEquals(4, config.keyValueHeads());
     assertEquals(16, config.headDim());
     assertEquals(2048, config.maxPositions());
-    assertEquals(1e-6, config.normEpsilon());
-    assertEquals(new RopeConfig.Standard(10_000), config.rope());
-    assertEquals(Activation.SILU, config.activation());
-    assertFalse(config.attentionBias() || config.mlpBias() || config.tiedHead());
+    assertEquals(1e-6, config.norm().epsilon());
+    assertEquals(new RopeConfig.Standard(10_000), config.positions().ropes().getFirst());
+    assertEquals(Activation.SILU, config.mlp().activation());
+    assertFalse(config.attention().inputBias() || config.mlp().bias() || config.tiedHead());
     assertEquals(List.of(), config.eosTokenIds());
     assertEquals(Optional.empty(), config.storedDtype());
   }
@@ -61,7 +61,7 @@ class ModelConfigTest {
     assertEquals(24, config.headDim());
     assertEquals(List.of(5, 7), config.eosTokenIds());
     assertEquals(Optional.of(DType.BFLOAT16), config.storedDtype());
-    assertTrue(config.tiedHead() && config.attentionBias() && config.mlpBias());
+    assertTrue(config.tiedHead() && config.attention().inputBias() && config.mlp().bias());
     assertEquals(json, config.source());
   }
 
@@ -77,37 +77,43 @@ class ModelConfigTest {
             "original_max_position_embeddings", 8192);
     assertEquals(
         new RopeConfig.Llama3(500_000, 8, 1, 4, 8192),
-        TinyModels.llama("rope_parameters", rope).rope());
+        TinyModels.llama("rope_parameters", rope).positions().ropes().getFirst());
   }
 
   @Test
   void readsRopeAsItWasWrittenBefore() {
     Map<String, Object> json = TinyModels.llamaJson("rope_theta", 50000);
     json.put("rope_scaling", Map.of("type", "linear", "factor", 2));
-    assertEquals(new RopeConfig.Linear(50_000, 2), ModelConfig.fromHuggingFace(json).rope());
+    assertEquals(
+        new RopeConfig.Linear(50_000, 2),
+        ModelConfig.fromHuggingFace(json).positions().ropes().getFirst());
     json.put("rope_scaling", null);
-    assertEquals(new RopeConfig.Standard(50_000), ModelConfig.fromHuggingFace(json).rope());
+    assertEquals(
+        new RopeConfig.Standard(50_000),
+        ModelConfig.fromHuggingFace(json).positions().ropes().getFirst());
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"yarn", "dynamic", "longrope", "nonsense"})
+  @ValueSource(strings = {"proportional", "nonsense"})
   void refusesARopeThatItCannotDo(String kind) {
     assertEquals(
-        "The rope_type %s is not supported; supported are default, linear, llama3".formatted(kind),
+        "The rope_type %s is not supported; supported are default, linear, dynamic, llama3, yarn, longrope"
+            .formatted(kind),
         errorOf("rope_scaling", Map.of("rope_type", kind, "factor", 2.0)));
   }
 
   @Test
   void refusesPartialRotation() {
     assertEquals(
-        "partial_rotary_factor 0.5 is not supported yet, only 1",
+        "config.json: partial_rotary_factor is 0.5; llama models rotate whole heads",
         errorOf("partial_rotary_factor", 0.5));
   }
 
   @Test
   void refusesAnUnknownFamilyAndListsTheKnown() {
     assertEquals(
-        "The model_type mamba is not supported; supported are llama, mistral",
+        "The model_type mamba is not supported; supported are llama, mistral, qwen2, qwen3,"
+            + " smollm3, gemma2, gemma3_text, phi3, granite, olmo2, gpt2, gpt_neox",
         errorOf("model_type", "mamba"));
   }
 
@@ -135,24 +141,41 @@ class ModelConfigTest {
   }
 
   @Test
-  void acceptsMistralWhereItsWindowDoesNothing() {
+  void readsMistralsWindow() {
     Map<String, Object> json = TinyModels.llamaJson("model_type", "mistral");
-    assertEquals("mistral", ModelConfig.fromHuggingFace(json).modelType());
-    json.put("max_position_embeddings", 32768);
+    assertEquals(OptionalInt.of(4096), windowOf(json));
+    json.put("sliding_window", 64);
+    assertEquals(OptionalInt.of(64), windowOf(json));
     json.put("sliding_window", null);
-    assertEquals(32768, ModelConfig.fromHuggingFace(json).maxPositions());
+    assertEquals(OptionalInt.empty(), windowOf(json));
+  }
+
+  private static OptionalInt windowOf(Map<String, Object> json) {
+    return ModelConfig.fromHuggingFace(json).attention().windows().getFirst();
   }
 
   @Test
-  void refusesMistralsWindow() {
-    Map<String, Object> json = new HashMap<>(TinyModels.llamaJson("model_type", "mistral"));
-    json.put("sliding_window", 64);
+  void refusesMoreLayersThanAnyModelHas() {
     assertEquals(
-        "config.json: sliding_window is 64; a window shorter than max_position_embeddings (128)"
-            + " is not supported yet",
+        "config.json: num_hidden_layers is 1000000000; no model has more than 16384",
+        errorOf("num_hidden_layers", 1_000_000_000));
+  }
+
+  @Test
+  void namesFieldsAsTheFamilyDoes() {
+    assertEquals("config.json: n_embd is missing", errorOf(Map.of("model_type", "gpt2")));
+  }
+
+  @Test
+  void refusesLayerTypesThatItCannotDo() {
+    Map<String, Object> json = TinyModels.llamaJson("model_type", "qwen2");
+    json.put("layer_types", List.of("full_attention", "chunked_attention"));
+    assertEquals(
+        "config.json: layer_types is [full_attention, chunked_attention]; expected full_attention"
+            + " or sliding_attention for each of the 2 layers",
         errorOf(json));
-    json.remove("sliding_window");
-    json.put("max_position_embeddings", 32768);
-    assertTrue(errorOf(json).startsWith("config.json: sliding_window is null; a window shorter"));
+    json.put("layer_types", List.of("full_attention", "sliding_attention"));
+    assertTrue(
+        errorOf(json).startsWith("config.json: sliding_window is 4096; a layer has sliding"));
   }
 }

@@ -16,7 +16,8 @@ class TrainingPassTest {
       var error =
           assertThrows(ConfigurationException.class, () -> TrainingPass.of(model, arguments));
       assertEquals(
-          "config.json: attention_dropout is 0.1; training with it is not supported, set it to 0",
+          "config.json asks for Dropouts[attention=0.1, residual=0.0, embedding=0.0]; training with"
+              + " it is not supported, set all to 0",
           error.getMessage());
     }
   }
