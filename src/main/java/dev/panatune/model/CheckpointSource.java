@@ -71,13 +71,18 @@ final class CheckpointSource implements ParameterSource {
   public LinearLayer conv1d(String path, long out, long in, boolean bias) {
     String weight = path + ".weight";
     if (checkpoint.isQuantized(weight)) {
-      QuantizedTensor stored = checkpoint.readQuantized(weight, computeDtype, device);
-      return quantizedLinear(stored, path, out, bias);
+      return quantizedConv1d(
+          checkpoint.readQuantized(weight, computeDtype, device), path, out, bias);
     }
     if (quantization.isPresent() && quantization.get().quantizes(path)) {
-      return quantizedLinear(quantizeTransposed(weight, quantization.get()), path, out, bias);
+      return quantizedConv1d(quantizeTransposed(weight, quantization.get()), path, out, bias);
     }
     return ParameterSource.super.conv1d(path, out, in, bias);
+  }
+
+  private LinearLayer quantizedConv1d(QuantizedTensor weight, String path, long out, boolean bias) {
+    undo.add(weight::close);
+    return QuantizedLinear.ofConv1D(weight, bias ? parameter(path + ".bias", out) : null);
   }
 
   /** bitsandbytes has no Conv1D: its weight is kept as that of a linear layer. */

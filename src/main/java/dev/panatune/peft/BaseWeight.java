@@ -41,8 +41,8 @@ sealed interface BaseWeight {
     return switch (layer) {
       case Linear linear -> Optional.of(new Dense(linear.weight(), linear.bias()));
       case Conv1D conv -> Optional.of(new Transposed(conv.weight(), conv.bias()));
-      case QuantizedLinear packed -> Optional.of(new Packed(packed.weight(), packed.bias()));
-      case Embedding table -> Optional.of(new Table(table.weight()));
+      case QuantizedLinear packed -> Optional.of(new Packed(packed));
+      case Embedding table -> Optional.of(new Table(table));
       default -> Optional.empty();
     };
   }
@@ -84,30 +84,35 @@ sealed interface BaseWeight {
   }
 
   /** Of a {@link QuantizedLinear}. */
-  record Packed(QuantizedTensor weight, Optional<Tensor> bias) implements BaseWeight {
+  record Packed(QuantizedLinear packed) implements BaseWeight {
     @Override
     public DType dtype() {
-      return weight.dtype();
+      return packed.weight().dtype();
+    }
+
+    @Override
+    public Optional<Tensor> bias() {
+      return packed.bias();
     }
 
     /** As it is computed with: dequantised to the type that it was quantised from. */
     @Override
     public Tensor exact() {
-      return weight.dequantize(weight.dtype()).to(DType.FLOAT32);
+      return packed.weight().dequantize(dtype()).to(DType.FLOAT32);
     }
 
     /** As PEFT does it: quantised from float32, with the base's settings. */
     @Override
     public QuantizedLinear layer(Tensor exact, Tensor bias, DType dtype) {
-      return new QuantizedLinear(QuantizedTensor.quantize(exact, weight.config()), bias);
+      return packed.like(QuantizedTensor.quantize(exact, packed.weight().config()), bias);
     }
   }
 
   /** Of an {@link Embedding}. */
-  record Table(Tensor weight) implements BaseWeight {
+  record Table(Embedding table) implements BaseWeight {
     @Override
     public DType dtype() {
-      return weight.dtype();
+      return table.weight().dtype();
     }
 
     @Override
@@ -117,12 +122,12 @@ sealed interface BaseWeight {
 
     @Override
     public Tensor exact() {
-      return weight.detach().to(DType.FLOAT32);
+      return table.weight().detach().to(DType.FLOAT32);
     }
 
     @Override
     public Embedding layer(Tensor exact, Tensor bias, DType dtype) {
-      return new Embedding(stored(exact, dtype));
+      return new Embedding(stored(exact, dtype), table.scale());
     }
   }
 

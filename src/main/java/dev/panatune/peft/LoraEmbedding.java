@@ -1,5 +1,6 @@
 package dev.panatune.peft;
 
+import dev.panatune.nn.Embedding;
 import dev.panatune.nn.Module;
 import dev.panatune.nn.UnaryLayer;
 import dev.panatune.tensor.DType;
@@ -70,7 +71,9 @@ final class LoraEmbedding extends Module implements MergeableLayer {
     Tensor rows = Tensor.embedding(ownParameter(A).t(), ids);
     Tensor update = rows.matmul(ownParameter(B).t()).mul(scaling);
     if (dora.isEmpty()) {
-      return result.add(update).to(result.dtype());
+      // The base's rows are scaled already, in Gemma for one. With DoRA, PEFT leaves it out.
+      double scale = ((Embedding) OriginalModules.inner(this)).scale();
+      return result.add(scale == 1 ? update : update.mul(scale)).to(result.dtype());
     }
     Tensor factor = dora.get().factor(innermost().exact(), delta());
     return factor.mul(result).add(factor.mul(update)).to(result.dtype());

@@ -62,23 +62,25 @@ final class Merge {
     if (!model.config().tiedHead() || follows(layers.get(HEAD))) {
       return;
     }
-    layers.forEach((path, layer) -> {
-      if (path.equals(HEAD) || inner(layer) instanceof Embedding) {
-        throw new ConfigurationException(
-            path
-                + " has an adapter, but this model ties its head to its embeddings: merging would"
-                + " change both; keep the adapter beside the model");
-      }
-    });
+    layers.forEach(
+        (path, layer) -> {
+          if (path.equals(HEAD) || inner(layer) instanceof Embedding) {
+            throw new ConfigurationException(
+                path
+                    + " has an adapter, but this model ties its head to its embeddings: merging"
+                    + " would change both; keep the adapter beside the model");
+          }
+        });
   }
 
   private void check(String path, MergeableLayer layer) {
     BaseWeight base =
         BaseWeight.of(inner(layer))
-            .orElseThrow(() ->
-                new ConfigurationException(
-                    "%s is a %s, which an adapter cannot be merged into"
-                        .formatted(path, inner(layer).getClass().getSimpleName())));
+            .orElseThrow(
+                () ->
+                    new ConfigurationException(
+                        "%s is a %s, which an adapter cannot be merged into"
+                            .formatted(path, inner(layer).getClass().getSimpleName())));
     if (layer instanceof LoraLinear lora && lora.hasBias() && base.bias().isEmpty()) {
       throw new ConfigurationException(
           path
@@ -136,8 +138,8 @@ final class Merge {
     DType biasType = stays ? base.bias().map(Tensor::dtype).orElse(dtype) : dtype;
     Tensor kept = bias.map(tensor -> copy(tensor, biasType)).orElse(null);
     Module merged =
-        base instanceof BaseWeight.Packed && !stays
-            ? new Linear(copy(sum.exact, dtype), kept)
+        base instanceof BaseWeight.Packed(QuantizedLinear packed) && !stays
+            ? (Module) packed.dense(copy(sum.exact, dtype), kept)
             : base.layer(sum.exact, kept, dtype);
     record(sum, BaseWeight.of(merged).orElseThrow().exact());
     return merged;
@@ -154,7 +156,7 @@ final class Merge {
         DType dtype = target(packed.weight().dtype());
         Tensor weight = packed.weight().dequantize(packed.weight().dtype());
         Tensor bias = packed.bias().map(tensor -> copy(tensor, dtype)).orElse(null);
-        model.replaceChild(entry.getKey(), new Linear(copy(weight, dtype), bias));
+        model.replaceChild(entry.getKey(), (Module) packed.dense(copy(weight, dtype), bias));
         packed.close();
       }
     }

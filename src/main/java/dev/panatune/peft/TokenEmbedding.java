@@ -1,5 +1,6 @@
 package dev.panatune.peft;
 
+import dev.panatune.nn.Embedding;
 import dev.panatune.nn.Module;
 import dev.panatune.nn.UnaryLayer;
 import dev.panatune.tensor.DType;
@@ -51,7 +52,8 @@ final class TokenEmbedding extends Module implements MergeableLayer {
     Tensor place = places.indexSelect(0, ids.reshape(-1)).reshape(ids.shape());
     Tensor trained = place.ge(0);
     Tensor rows = Tensor.embedding(delta(), place.mul(trained)).to(result.dtype());
-    return Tensor.where(trained.unsqueeze(-1), rows, result);
+    Tensor scaled = ((Embedding) OriginalModules.inner(this)).scaled(rows);
+    return Tensor.where(trained.unsqueeze(-1), scaled, result);
   }
 
   /** The trained rows, float32 [tokens, hidden]. */
