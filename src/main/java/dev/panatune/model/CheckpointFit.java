@@ -29,22 +29,21 @@ final class CheckpointFit {
     Map<String, long[]> needed = recorder.shapes();
     List<String> missing = new ArrayList<>();
     List<String> misshapen = new ArrayList<>();
-    needed.forEach(
-        (name, shape) -> {
-          long[] stored = unknown.remove(name);
-          // bitsandbytes has no Conv1D: what is kept in 4 bits lies as in a linear layer.
-          long[] wanted =
-              checkpoint.isQuantized(name) && recorder.isConv1d(name)
-                  ? new long[] {shape[1], shape[0]}
-                  : shape;
-          if (stored == null) {
-            missing.add(named(name, shape));
-          } else if (!Arrays.equals(stored, wanted)) {
-            misshapen.add(
-                "%s is %s and should be %s"
-                    .formatted(name, Arrays.toString(stored), Arrays.toString(wanted)));
-          }
-        });
+    needed.forEach((name, shape) -> {
+      long[] stored = unknown.remove(name);
+      // bitsandbytes has no Conv1D: what is kept in 4 bits lies as in a linear layer.
+      long[] wanted =
+          checkpoint.isQuantized(name) && recorder.isConv1d(name)
+              ? new long[] {shape[1], shape[0]}
+              : shape;
+      if (stored == null) {
+        missing.add(named(name, shape));
+      } else if (!Arrays.equals(stored, wanted)) {
+        misshapen.add(
+            "%s is %s and should be %s"
+                .formatted(name, Arrays.toString(stored), Arrays.toString(wanted)));
+      }
+    });
     unknown.keySet().removeIf(name -> isIgnored(name, config));
 
     List<String> faults = new ArrayList<>();

@@ -29,13 +29,12 @@ final class LayerWindows {
     boolean unused = isQwen() && !config.flag(USED, false);
     OptionalInt window = unused ? OptionalInt.empty() : config.optionalPositive(WINDOW);
     return slidingLayers().stream()
-        .map(
-            sliding -> {
-              if (sliding && window.isEmpty()) {
-                throw config.error(WINDOW, "a layer has sliding attention, so it must be a number");
-              }
-              return sliding ? window : OptionalInt.empty();
-            })
+        .map(sliding -> {
+          if (sliding && window.isEmpty()) {
+            throw config.error(WINDOW, "a layer has sliding attention, so it must be a number");
+          }
+          return sliding ? window : OptionalInt.empty();
+        })
         .toList();
   }
 

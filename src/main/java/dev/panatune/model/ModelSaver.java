@@ -111,12 +111,11 @@ public final class ModelSaver {
     Map<String, QuantizedLinear> layers = new LinkedHashMap<>();
     model
         .namedModules()
-        .forEach(
-            entry -> {
-              if (entry.getValue() instanceof QuantizedLinear layer) {
-                layers.put(entry.getKey(), layer);
-              }
-            });
+        .forEach(entry -> {
+          if (entry.getValue() instanceof QuantizedLinear layer) {
+            layers.put(entry.getKey(), layer);
+          }
+        });
     return layers;
   }
 
@@ -138,10 +137,9 @@ public final class ModelSaver {
     List<String> plain =
         model
             .namedModules()
-            .filter(
-                entry ->
-                    entry.getValue() instanceof LinearLayer
-                        && !(entry.getValue() instanceof QuantizedLinear))
+            .filter(entry ->
+                entry.getValue() instanceof LinearLayer
+                    && !(entry.getValue() instanceof QuantizedLinear))
             .map(Map.Entry::getKey)
             .toList();
     boolean usual = plain.equals(List.of("lm_head"));

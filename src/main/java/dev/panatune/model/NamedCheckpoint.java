@@ -19,13 +19,12 @@ final class NamedCheckpoint implements Checkpoint {
     StoredNames names = new StoredNames(family);
     stored
         .shapes()
-        .forEach(
-            (name, shape) -> {
-              if (!StoredNames.isBuffer(name)) {
-                storedNames.put(names.inModel(name), name);
-                shapes.put(names.inModel(name), shape);
-              }
-            });
+        .forEach((name, shape) -> {
+          if (!StoredNames.isBuffer(name)) {
+            storedNames.put(names.inModel(name), name);
+            shapes.put(names.inModel(name), shape);
+          }
+        });
   }
 
   @Override

@@ -97,13 +97,12 @@ final class RopeLayers {
   static boolean hasRope(ConfigFields config, int layer) {
     return config
         .list(NO_ROPE)
-        .map(
-            flags -> {
-              if (layer >= flags.size()) {
-                throw config.error(NO_ROPE, "expected an entry for each layer");
-              }
-              return !Integer.valueOf(0).equals(flags.get(layer));
-            })
+        .map(flags -> {
+          if (layer >= flags.size()) {
+            throw config.error(NO_ROPE, "expected an entry for each layer");
+          }
+          return !Integer.valueOf(0).equals(flags.get(layer));
+        })
         .orElseGet(
             () -> (layer + 1) % config.positive("no_rope_layer_interval", SMOLLM3_INTERVAL) != 0);
   }

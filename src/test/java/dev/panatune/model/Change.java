@@ -16,16 +16,15 @@ record Change(String what, Map<String, Object> json) {
   /** Returns the changes of each value but those of some keys; null stays null. */
   static List<Change> of(Map<String, Object> json, Set<String> except) {
     List<Change> changes = new ArrayList<>();
-    json.forEach(
-        (key, value) -> {
-          if (!except.contains(key)) {
-            for (Change change : ofValue(key, value)) {
-              Map<String, Object> copy = new LinkedHashMap<>(json);
-              copy.put(key, change.json.get(key));
-              changes.add(new Change(change.what, copy));
-            }
-          }
-        });
+    json.forEach((key, value) -> {
+      if (!except.contains(key)) {
+        for (Change change : ofValue(key, value)) {
+          Map<String, Object> copy = new LinkedHashMap<>(json);
+          copy.put(key, change.json.get(key));
+          changes.add(new Change(change.what, copy));
+        }
+      }
+    });
     return changes;
   }
 
@@ -36,14 +35,13 @@ record Change(String what, Map<String, Object> json) {
       case Integer number -> changes.add(to(key, key, number < 2 ? 1 - number : number + 2));
       case Number number -> changes.add(to(key, key, number.doubleValue() * 1.5));
       case Map<?, ?> map ->
-          map.forEach(
-              (inner, innerValue) -> {
-                for (Change change : ofValue(inner.toString(), innerValue)) {
-                  Map<Object, Object> copy = new LinkedHashMap<>(map);
-                  copy.put(inner, change.json.get(inner.toString()));
-                  changes.add(to(key + "." + change.what, key, copy));
-                }
-              });
+          map.forEach((inner, innerValue) -> {
+            for (Change change : ofValue(inner.toString(), innerValue)) {
+              Map<Object, Object> copy = new LinkedHashMap<>(map);
+              copy.put(inner, change.json.get(inner.toString()));
+              changes.add(to(key + "." + change.what, key, copy));
+            }
+          });
       case List<?> list -> {
         for (int i = 0; i < list.size(); i++) {
           for (Change change : ofValue("" + i, list.get(i))) {

@@ -4,7 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.panatune.data.Batching;
 import dev.panatune.data.Example;
+import dev.panatune.model.Batch;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.NativeMemory;
 import dev.panatune.tensor.Tensor;
@@ -22,6 +24,8 @@ import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a run keeps in native memory. */
 @ExtendWith(OneThread.class)
@@ -93,13 +97,37 @@ class TrainingMemoryTest {
     assertNotEquals(counts.get(2), counts.get(3));
   }
 
-  /** Another layer costs what autograd must save of it, and nothing else. */
+  /** After the forward pass nothing is alive but what the backward pass needs. */
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 5})
+  void theForwardPassLeavesWhatAutogradMustSave(int layers) {
+    try (TinyAdapter adapter = TinyAdapter.create(0, Map.of("num_hidden_layers", layers));
+        Batch batch = Batching.batch(TinyAdapter.examples(ROWS));
+        TensorScope _ = TensorScope.open()) {
+      long before = NativeMemory.liveBytes();
+      adapter.model().loss(batch);
+      assertEquals(savedBytes(layers, batch), NativeMemory.liveBytes() - before);
+    }
+  }
+
+  /** The peak of a step is what autograd saved and the working memory of one layer's backward. */
   @Test
-  void aLayerKeepsWhatItsBackwardPassNeeds() {
+  void theBackwardPassAddsTheSameAtAnyDepth() {
+    try (Batch batch = Batching.batch(TinyAdapter.examples(ROWS))) {
+      long working = peak(false, 2) - savedBytes(2, batch);
+      for (int layers = 3; layers <= 5; layers++) {
+        assertEquals(savedBytes(layers, batch) + working, peak(false, layers));
+      }
+      // A gradient beside each saved tensor, at most, and the gradients of the loss's own rows.
+      assertTrue(working < 2 * savedBytes(1, batch), working + " bytes");
+    }
+  }
+
+  private static long savedBytes(int layers, Batch batch) {
     int keysOrValues = 16;
     int rank = 2;
-    int floatsAToken =
-        HIDDEN // the layer's input, for its norm
+    long floatsAToken =
+        HIDDEN // the layer's output, for the norm after it; before the first nothing is trained
             + HIDDEN // the norm's output, for the gradient of q_proj's A
             + rank // for the gradient of q_proj's B
             + HIDDEN // queries, for the attention
@@ -110,7 +138,13 @@ class TrainingMemoryTest {
             + 2 * INTERMEDIATE // gate and up, for their product
             + INTERMEDIATE // the product, for the gradient of down_proj's A
             + rank; // for the gradient of down_proj's B
-    assertEquals((long) tokens() * floatsAToken * Float.BYTES, peak(false, 5) - peak(false, 4));
+    long tokens = batch.ids().numel();
+    long floats =
+        layers * tokens * floatsAToken
+            + (long) batch.targetTokens() * HIDDEN // the loss's gradient, for the head
+            + batch.ids().size(1) * (HIDDEN / HEADS) // cosines and sines, of half a head each
+            + 1; // the loss
+    return floats * Float.BYTES + Long.BYTES; // and how many were right
   }
 
   /** Another layer costs its input and the gradients of what is trained in it, and nothing else. */
