@@ -122,11 +122,26 @@ def gguf_file(out):
               out / "all_types_dequantized.safetensors")
 
 
+def encoded_weights(out):
+    """What the package makes of weights: ties, zeros, and blocks of all magnitudes."""
+    rng = np.random.default_rng(21)
+    weights = (rng.standard_normal((6, 64)) * 10.0 ** rng.integers(-6, 4, (6, 1))).astype(np.float32)
+    weights[1, :32] = 0
+    weights[2, :32] = np.arange(32) * 4 + 0.5
+    weights[2, 31] = 127
+    tensors = {"weights": torch.from_numpy(weights)}
+    for name in ["F16", "BF16", "Q8_0"]:
+        data = gguf.quants.quantize(weights, GGMLQuantizationType[name])
+        tensors[name] = torch.from_numpy(np.ascontiguousarray(data).view(np.uint8).copy())
+    save_file(tensors, out / "encoded.safetensors")
+
+
 def main():
     out = pathlib.Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
     safetensors_files(out)
     gguf_file(out)
+    encoded_weights(out)
 
 
 if __name__ == "__main__":

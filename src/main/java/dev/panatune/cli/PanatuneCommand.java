@@ -25,6 +25,7 @@ import picocli.CommandLine.Spec;
       ChatCommand.class,
       MergeCommand.class,
       QuantizeCommand.class,
+      ExportCommand.class,
       InspectCommand.class,
     })
 final class PanatuneCommand implements Runnable {

@@ -2,6 +2,8 @@ package dev.panatune.format;
 
 import java.io.IOException;
 import java.io.OutputStream;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
@@ -14,6 +16,9 @@ import java.nio.file.StandardCopyOption;
  * it is complete and on the disk. Closed before {@link #commit()}, it leaves nothing.
  */
 final class PendingFile implements AutoCloseable {
+  /** What one write() passes on at most: the buffers of ByteBuffer end at 2 GB. */
+  private static final long PIECE = 16L << 20;
+
   private final Path target;
   private final Path temporary;
   private final FileChannel channel;
@@ -54,6 +59,21 @@ final class PendingFile implements AutoCloseable {
     } catch (IOException e) {
       throw StorageFailure.of("write", target, e);
     }
+  }
+
+  /** Writes all of {@code data} at {@code position}. */
+  void write(MemorySegment data, long position) {
+    for (long at = 0; at < data.byteSize(); at += PIECE) {
+      long length = Math.min(PIECE, data.byteSize() - at);
+      write(bytes(data.asSlice(at, length)), position + at);
+    }
+  }
+
+  /** Returns a view of native memory, a copy of a Java array. */
+  private static ByteBuffer bytes(MemorySegment piece) {
+    return piece.isNative()
+        ? piece.asByteBuffer()
+        : ByteBuffer.wrap(piece.toArray(ValueLayout.JAVA_BYTE));
   }
 
   /** Returns a stream that appends; what it throws is an {@link IOException} of this file. */

@@ -7,7 +7,6 @@ import dev.panatune.error.PanatuneException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -41,9 +40,6 @@ import java.util.Map;
 public final class SafetensorsWriter implements AutoCloseable {
   private static final JsonFactory JSON =
       JsonFactory.builder().enable(JsonWriteFeature.COMBINE_UNICODE_SURROGATES_IN_UTF8).build();
-
-  /** What one write() passes on at most: the buffers of ByteBuffer end at 2 GB. */
-  private static final long PIECE = 16L << 20;
 
   private final PendingFile file;
   private final Map<String, TensorInfo> missing;
@@ -103,10 +99,7 @@ public final class SafetensorsWriter implements AutoCloseable {
       throw new IllegalArgumentException(
           "the tensor " + info + " is given " + data.byteSize() + " bytes");
     }
-    for (long at = 0; at < data.byteSize(); at += PIECE) {
-      long length = Math.min(PIECE, data.byteSize() - at);
-      file.write(bytes(data.asSlice(at, length)), info.offset() + at);
-    }
+    file.write(data, info.offset());
     missing.remove(name);
   }
 
@@ -131,13 +124,6 @@ public final class SafetensorsWriter implements AutoCloseable {
   @Override
   public void close() {
     file.close();
-  }
-
-  /** Returns a view of native memory, a copy of a Java array. */
-  private static ByteBuffer bytes(MemorySegment piece) {
-    return piece.isNative()
-        ? piece.asByteBuffer()
-        : ByteBuffer.wrap(piece.toArray(ValueLayout.JAVA_BYTE));
   }
 
   /** Returns the tensors in Python's order, with offsets from the start of the data. */

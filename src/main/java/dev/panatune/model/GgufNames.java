@@ -10,6 +10,9 @@ import java.util.regex.Pattern;
 final class GgufNames {
   private static final Pattern BLOCK = Pattern.compile("blk\\.(\\d+)\\.(\\w+)\\.(weight|bias)");
 
+  private static final Pattern LAYER =
+      Pattern.compile("model\\.layers\\.(\\d+)\\.(.+)\\.(weight|bias)");
+
   private static final Map<String, String> OUTER =
       Map.of(
           "token_embd.weight", "model.embed_tokens.weight",
@@ -40,5 +43,22 @@ final class GgufNames {
           .map(inner -> "model.layers.%s.%s.%s".formatted(block.group(1), inner, block.group(3)));
     }
     return Optional.ofNullable(OUTER.get(name));
+  }
+
+  /** Returns the GGUF name of a parameter of the decoder, if it has one. */
+  static Optional<String> gguf(String name) {
+    Matcher layer = LAYER.matcher(name);
+    if (layer.matches()) {
+      return keyOf(INNER, layer.group(2))
+          .map(inner -> "blk.%s.%s.%s".formatted(layer.group(1), inner, layer.group(3)));
+    }
+    return keyOf(OUTER, name);
+  }
+
+  private static Optional<String> keyOf(Map<String, String> names, String value) {
+    return names.entrySet().stream()
+        .filter(entry -> entry.getValue().equals(value))
+        .map(Map.Entry::getKey)
+        .findFirst();
   }
 }

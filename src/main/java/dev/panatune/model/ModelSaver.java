@@ -8,15 +8,12 @@ import dev.panatune.nn.QuantizedLinear;
 import dev.panatune.quant.BitsAndBytesConfig;
 import dev.panatune.quant.QuantConfig;
 import dev.panatune.tensor.DType;
-import dev.panatune.tensor.Tensor;
 import dev.panatune.text.Tokenizer;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 
 /**
  * Saves a model as a Hugging Face directory that transformers loads: config.json, safetensors (in
@@ -84,21 +81,10 @@ public final class ModelSaver {
   }
 
   private WeightFiles weights() {
-    Map<String, Tensor> dense = model.namedParameters();
-    Map<String, QuantizedLinear> quantized = quantizedLayers();
-    Set<String> expected = ShapeRecorder.of(model.config()).shapes().keySet();
-    List<String> foreign = new ArrayList<>(dense.keySet());
-    quantized.keySet().forEach(path -> foreign.add(path + ".weight"));
-    List<String> missing = new ArrayList<>(expected);
-    missing.removeAll(foreign);
-    foreign.removeAll(expected);
-    if (!foreign.isEmpty() || !missing.isEmpty()) {
-      throw new ConfigurationException(
-          "The model is not a plain %s: it has %s and lacks %s. Merge or unload its adapters first"
-              .formatted(model.config().modelType(), foreign, missing));
-    }
+    PlainWeights weights = PlainWeights.of(model);
     StoredNames names = new StoredNames(model.config().family());
-    return new WeightFiles(renamed(dense, names), renamed(quantized, names), dtype);
+    return new WeightFiles(
+        renamed(weights.dense(), names), renamed(weights.quantized(), names), dtype);
   }
 
   private static <T> Map<String, T> renamed(Map<String, T> values, StoredNames names) {
@@ -107,25 +93,13 @@ public final class ModelSaver {
     return renamed;
   }
 
-  private Map<String, QuantizedLinear> quantizedLayers() {
-    Map<String, QuantizedLinear> layers = new LinkedHashMap<>();
-    model
-        .namedModules()
-        .forEach(entry -> {
-          if (entry.getValue() instanceof QuantizedLinear layer) {
-            layers.put(entry.getKey(), layer);
-          }
-        });
-    return layers;
-  }
-
   private Map<String, Object> config() {
     Map<String, Object> json = new LinkedHashMap<>(model.config().source());
     json.putIfAbsent("architectures", List.of(model.config().family().architecture()));
     json.remove("torch_dtype");
     json.put("dtype", dtype.torchName());
     json.remove("quantization_config");
-    quantizedLayers().values().stream()
+    PlainWeights.of(model).quantized().values().stream()
         .findFirst()
         .ifPresent(
             layer -> json.put("quantization_config", BitsAndBytesConfig.toJson(config(layer))));

@@ -2,6 +2,7 @@ package dev.panatune.model;
 
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.error.FormatException;
+import dev.panatune.format.GgmlType;
 import dev.panatune.tensor.DType;
 import dev.panatune.text.Tokenizer;
 import java.nio.file.Files;
@@ -109,6 +110,17 @@ public final class PretrainedModel implements AutoCloseable {
    */
   public void save(Path directory, DType dtype) {
     new ModelSaver(model, tokenizer, generationConfig, dtype).save(directory);
+  }
+
+  /**
+   * Saves the model as a GGUF file with its tokenizer and chat template, whole or not at all.
+   *
+   * @param type of the matrices: F32, F16, BF16 or Q8_0; all else is stored as F32. Weights in 4
+   *     bits are decoded
+   * @throws ConfigurationException if the model or its tokenizer has no form in GGUF
+   */
+  public void saveGguf(Path file, GgmlType type) {
+    new GgufSaver(model, tokenizer, type).save(file);
   }
 
   /** Frees the model and its tokenizer. */

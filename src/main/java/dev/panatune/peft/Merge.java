@@ -62,25 +62,23 @@ final class Merge {
     if (!model.config().tiedHead() || follows(layers.get(HEAD))) {
       return;
     }
-    layers.forEach(
-        (path, layer) -> {
-          if (path.equals(HEAD) || inner(layer) instanceof Embedding) {
-            throw new ConfigurationException(
-                path
-                    + " has an adapter, but this model ties its head to its embeddings: merging"
-                    + " would change both; keep the adapter beside the model");
-          }
-        });
+    layers.forEach((path, layer) -> {
+      if (path.equals(HEAD) || inner(layer) instanceof Embedding) {
+        throw new ConfigurationException(
+            path
+                + " has an adapter, but this model ties its head to its embeddings: merging"
+                + " would change both; keep the adapter beside the model");
+      }
+    });
   }
 
   private void check(String path, MergeableLayer layer) {
     BaseWeight base =
         BaseWeight.of(inner(layer))
-            .orElseThrow(
-                () ->
-                    new ConfigurationException(
-                        "%s is a %s, which an adapter cannot be merged into"
-                            .formatted(path, inner(layer).getClass().getSimpleName())));
+            .orElseThrow(() ->
+                new ConfigurationException(
+                    "%s is a %s, which an adapter cannot be merged into"
+                        .formatted(path, inner(layer).getClass().getSimpleName())));
     if (layer instanceof LoraLinear lora && lora.hasBias() && base.bias().isEmpty()) {
       throw new ConfigurationException(
           path

@@ -1,5 +1,8 @@
 package dev.panatune.text;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.panatune.error.ConfigurationException;
 import dev.panatune.error.FormatException;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -87,6 +90,7 @@ final class PreTokenizers {
       Set.of("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b");
 
   private static final Map<String, String> SPLITS = splits();
+  private static final ObjectMapper JSON = new ObjectMapper();
 
   private PreTokenizers() {}
 
@@ -152,6 +156,47 @@ final class PreTokenizers {
     split.put("behavior", "Isolated");
     split.put("invert", false);
     return sequence(split, byteLevel(false));
+  }
+
+  /**
+   * The name of the pre_tokenizer of a tokenizer.json; the inverse of {@link #describe}.
+   *
+   * @param ignoresMerges whether a word that is a token is taken whole
+   * @throws ConfigurationException if there is no name for it
+   */
+  static String name(JsonNode preTokenizer, boolean ignoresMerges) {
+    String rule = rule(preTokenizer);
+    List<String> names =
+        List.of("gpt-2", "smollm", "llama-bpe", "smaug-bpe", "qwen2", "qwen35", "tekken", "gpt-4o");
+    for (String name : names) {
+      if (rule(JSON.valueToTree(describe(name))).equals(rule)
+          && ignoresMerges(name) == ignoresMerges) {
+        return name;
+      }
+    }
+    throw new ConfigurationException(
+        "GGUF has no name for the tokenizer's pre_tokenizer: " + preTokenizer);
+  }
+
+  /** What a pre_tokenizer does, without what makes no difference to the pieces. */
+  private static String rule(JsonNode part) {
+    return switch (part.path("type").asText()) {
+      case "Sequence" -> {
+        StringBuilder rules = new StringBuilder();
+        part.path("pretokenizers").forEach(inner -> rules.append(rule(inner)));
+        yield rules.toString();
+      }
+      case "Split" ->
+          "split %s %s %s;"
+              .formatted(part.path("pattern"), part.path("behavior"), part.path("invert"));
+      case "Digits" -> "digits " + part.path("individual_digits") + ";";
+      case "ByteLevel" ->
+          "bytes %s %s;"
+              .formatted(
+                  part.path("add_prefix_space").asBoolean(true),
+                  part.path("use_regex").asBoolean(true));
+      default -> part.toString();
+    };
   }
 
   private static Map<String, Object> sequence(Object... parts) {

@@ -195,6 +195,22 @@ public final class Tokenizer implements AutoCloseable {
     return token;
   }
 
+  /** As {@link #token}, null if there is none. */
+  String tokenOrNull(int id) {
+    return vocabulary.token(id);
+  }
+
+  /**
+   * Returns what a GGUF file's metadata say of this tokenizer and its chat template, with values as
+   * {@link dev.panatune.format.GgufWriter} takes them.
+   *
+   * @param size how many tokens the model has; those that the tokenizer lacks are marked as unused
+   * @throws dev.panatune.error.ConfigurationException if GGUF has no form for such a tokenizer
+   */
+  public Map<String, Object> ggufMetadata(int size) {
+    return GgufVocabularyWriter.write(this, size);
+  }
+
   /** The whole tokenizer as a tokenizer.json. */
   public String tokenizerJson() {
     return json;

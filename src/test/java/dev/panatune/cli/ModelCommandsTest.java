@@ -179,6 +179,27 @@ class ModelCommandsTest {
   }
 
   @Test
+  void anExportedModelIsTheSame() {
+    Path file = directory.resolve("model.gguf");
+    Path again = directory.resolve("again");
+    Outcome.of("export", "--model", model, "--out", file, "--type", "f32").succeeded();
+    assertEquals("gguf", Outcome.of("inspect", file, "--json").json().get("kind").textValue());
+    Outcome.of("export", "--model", file, "--out", again).succeeded();
+    assertEquals(loss("--model", model, "--dtype", "fp32"), loss("--model", again), 1e-6);
+  }
+
+  @Test
+  void exportRefusesWhatDoesNotFit() throws IOException {
+    Path file = Files.writeString(directory.resolve("there.gguf"), "");
+    Path free = directory.resolve("free.gguf");
+    Outcome.of("export", "--model", model, "--out", file).failed(2, "is there already");
+    Outcome.of("export", "--model", model, "--out", free, "--type", "q4_0").failed(2, "q8_0");
+    Outcome.of("export", "--model", model, "--out", free, "--dtype", "fp32").failed(2, "--dtype");
+    Outcome.of("export", "--model", model, "--out", directory.resolve("d"), "--type", "f16")
+        .failed(2, "--type");
+  }
+
+  @Test
   void inspectSaysWhatIsThere() {
     JsonNode found = Outcome.of("inspect", adapter, "--json").json();
     assertEquals("adapter", found.get("kind").textValue());
