@@ -1,13 +1,15 @@
 """Makes src/test/resources/methods: python make_method_fixtures.py ../resources/methods [NAME ...]
 
-The methods of PEFT 0.21.2 other than LoRA, on a tiny base: what PEFT saves, and what it computes with that. Needs torch
+The methods of PEFT 0.21.2 other than LoRA, on tiny bases: what PEFT saves, and what it computes with that. Needs torch
 2.13.0, transformers 5.23.0, peft 0.21.2, bitsandbytes 0.50.2 and safetensors 0.8.0. Seeded, on one thread; on another CPU
 the last bits may differ. With names, only those cases are made again.
 
-A case NAME has the folder NAME/adapter (PEFT's two files) and NAME/golden.safetensors:
+A case NAME has the folder NAME/adapter (PEFT's two files, and of a projected prefix the parameters of the projection) and NAME/golden.safetensors:
   logits          with the adapter, on the rows "probe" of run.json, [B, T, V]
   merged          after merge_and_unload, where the method has that
   unmerged        after merge_adapter and unmerge_adapter, with the adapter disabled
+  start           the fresh virtual tokens of prompt tuning, before they were made random
+  generated       12 tokens, greedily, after the first row of "probe" (methods with virtual tokens)
   after.KEY       the trained tensors after ten steps, under the model's names
 and its entry in cases.json: base, quantisation, and the losses of those ten steps.
 """
@@ -22,15 +24,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
-from peft import IA3Config, PeftModel, get_peft_model
+from peft import IA3Config, PeftModel, PrefixTuningConfig, PromptTuningConfig, get_peft_model
 from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig, LlamaConfig
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GPT2Config, GPT2LMHeadModel, LlamaConfig
 
 import tiny_models
 
 STEPS = 10
 LEARNING_RATE = 5e-3
-CONFIGS = {"ia3": IA3Config}
+CONFIGS = {"ia3": IA3Config, "prompt": PromptTuningConfig, "prefix": PrefixTuningConfig}
 
 CASES = {
     "ia3_default": {"method": "ia3"},
@@ -48,8 +50,29 @@ CASES = {
         "modules_to_save": ["lm_head"],
     },
     "ia3_nf4": {"method": "ia3", "quant": ("nf4", True), "merged": False},
+    "prompt_random": {"method": "prompt", "num_virtual_tokens": 5},
+    "prompt_text": {
+        "method": "prompt",
+        "num_virtual_tokens": 7,
+        "prompt_tuning_init": "TEXT",
+        "prompt_tuning_init_text": "the quick brown fox",
+    },
+    "prompt_sample": {"method": "prompt", "num_virtual_tokens": 3, "prompt_tuning_init": "SAMPLE_VOCAB"},
+    "prompt_nf4": {"method": "prompt", "num_virtual_tokens": 4, "quant": ("nf4", True)},
+    "prompt_gpt2": {"method": "prompt", "num_virtual_tokens": 4, "base": "gpt2"},
+    "prefix": {"method": "prefix", "num_virtual_tokens": 4},
+    "prefix_projected": {
+        "method": "prefix",
+        "num_virtual_tokens": 5,
+        "prefix_projection": True,
+        "encoder_hidden_size": 12,
+    },
+    "prefix_projected_default": {"method": "prefix", "num_virtual_tokens": 2, "prefix_projection": True},
+    "prefix_nf4": {"method": "prefix", "num_virtual_tokens": 3, "quant": ("nf4", True)},
+    "prefix_gpt2": {"method": "prefix", "num_virtual_tokens": 4, "base": "gpt2"},
+    "ia3_gpt2": {"method": "ia3", "base": "gpt2"},
 }
-OWN_KEYS = ("method", "quant", "merged")
+OWN_KEYS = ("method", "quant", "merged", "base")
 
 
 def llama():
@@ -75,6 +98,35 @@ def llama():
     )
 
 
+def gpt2():
+    return GPT2Config(
+        vocab_size=tiny_models.VOCABULARY,
+        n_positions=64,
+        n_embd=32,
+        n_layer=2,
+        n_head=4,
+        initializer_range=0.2,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=0,
+        eos_token_id=2,
+        pad_token_id=3,
+    )
+
+
+def bases(out):
+    tiny_models.save(tiny_models.random_model(llama(), 1), out / "llama", torch.float32)
+    torch.manual_seed(3)
+    model = GPT2LMHeadModel(gpt2()).eval()
+    for name, parameter in model.named_parameters():
+        if ".ln_" in name and name.endswith(".weight"):
+            torch.nn.init.uniform_(parameter, 0.5, 1.5)
+        elif name.endswith(".bias"):
+            torch.nn.init.normal_(parameter, std=0.2)
+    tiny_models.save(model, out / "gpt2", torch.float32)
+
+
 def load(out, case):
     options = {}
     if "quant" in case:
@@ -86,7 +138,7 @@ def load(out, case):
             bnb_4bit_compute_dtype=torch.float32,
         )
         options["device_map"] = "cpu"
-    return AutoModelForCausalLM.from_pretrained(out / "llama", dtype=torch.float32, **options).eval()
+    return AutoModelForCausalLM.from_pretrained(out / case.get("base", "llama"), dtype=torch.float32, **options).eval()
 
 
 def batches(seed, steps, rows=2):
@@ -115,17 +167,32 @@ def logits(model):
     return model(probe()).logits.float().contiguous()
 
 
-def config(case):
+@torch.no_grad()
+def generated(model):
+    """Twelve tokens after the first row, greedily, through the cache; nothing ends the text."""
+    ids = probe()[:1]
+    model.generation_config.eos_token_id = model.base_model.generation_config.eos_token_id = None
+    options = {"max_new_tokens": 12, "do_sample": False}
+    result = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **options)
+    assert result.shape[1] == ids.shape[1] + 12
+    return result[0, -12:].clone()
+
+
+def config(out, case):
     options = {key: value for key, value in case.items() if key not in OWN_KEYS}
+    if "prompt_tuning_init_text" in options:
+        options["tokenizer_name_or_path"] = str(out / "llama")
     return CONFIGS[case["method"]](task_type="CAUSAL_LM", **options)
 
 
-def tidy(directory):
+def tidy(directory, base):
     """Sets have no order, and the folder has another name elsewhere."""
     (directory / "README.md").unlink(missing_ok=True)
     path = directory / "adapter_config.json"
     settings = json.loads(path.read_text())
-    settings["base_model_name_or_path"] = "llama"
+    settings["base_model_name_or_path"] = base
+    if settings.get("tokenizer_name_or_path"):
+        settings["tokenizer_name_or_path"] = base
     for key in ("target_modules", "exclude_modules", "feedforward_modules"):
         if isinstance(settings.get(key), list):
             settings[key].sort()
@@ -154,27 +221,40 @@ def case(out, name, options, seed):
     shutil.rmtree(folder, ignore_errors=True)
     base = logits(load(out, options))
     torch.manual_seed(seed)
-    model = get_peft_model(load(out, options), config(options))
+    model = get_peft_model(load(out, options), config(out, options))
+    golden = {}
+    if options["method"] == "prompt":
+        golden["start"] = model.get_prompt_embedding_to_save("default").clone()
     tiny_models.randomise_adapter(model, seed)
     model.save_pretrained(folder / "adapter")
-    tidy(folder / "adapter")
+    fresh = model
+    if options.get("prefix_projection"):
+        state = {key.replace(".default", ""): p.detach() for key, p in model.named_parameters() if p.requires_grad}
+        save_file(state, folder / "adapter" / "prompt_encoder.safetensors")
+    tidy(folder / "adapter", options.get("base", "llama"))
     model = PeftModel.from_pretrained(load(out, options), folder / "adapter").eval()
-    golden = {"logits": logits(model)}
+    golden["logits"] = logits(model)
     moved = ((golden["logits"][:, -10:] - base).abs().max() / base.abs().max()).item()
     assert moved > 0.01, f"{name} moves the logits by {moved} only"
-    if options.get("merged", True):
+    if options["method"] in ("prompt", "prefix"):
+        golden["generated"] = generated(model)
+    elif options.get("merged", True):
         model.merge_adapter()
         model.unmerge_adapter()
         with model.disable_adapter():
             golden["unmerged"] = logits(model)
         golden["merged"] = logits(model.merge_and_unload().eval())
-    model = PeftModel.from_pretrained(load(out, options), folder / "adapter", is_trainable=True)
+    if options["method"] in ("prompt", "prefix"):
+        model = fresh  # PEFT does not train on what it loaded
+    else:
+        model = PeftModel.from_pretrained(load(out, options), folder / "adapter", is_trainable=True)
     losses = train(model)
     trained = {key: p.detach() for key, p in model.named_parameters() if p.requires_grad}
     golden.update({f"after.{key.replace('.default', '')}": value.clone() for key, value in trained.items()})
     save_file(golden, folder / "golden.safetensors")
     print(f"{name}: moves {moved:.3f}, losses {losses[0]:.4f} .. {losses[-1]:.4f}", flush=True)
-    return {**({"quant": options["quant"]} if "quant" in options else {}), "losses": losses}
+    entry = {"base": options.get("base", "llama"), "losses": losses}
+    return {**({"quant": options["quant"]} if "quant" in options else {}), **entry}
 
 
 def write_json(path, value):
@@ -187,7 +267,7 @@ def main(out, names):
     torch.set_num_threads(1)
     out.mkdir(parents=True, exist_ok=True)
     if not names:
-        tiny_models.save(tiny_models.random_model(llama(), 1), out / "llama", torch.float32)
+        bases(out)
         write_json(
             out / "run.json",
             {

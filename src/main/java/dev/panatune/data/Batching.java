@@ -14,10 +14,20 @@ public final class Batching {
 
   /** One batch of these examples, padded at the right to the longest. The caller closes it. */
   public static Batch batch(List<Example> examples) {
+    return batch(examples, 0);
+  }
+
+  /**
+   * The same for a model that has virtual tokens before the text.
+   *
+   * @param leading their number; 0 for none
+   */
+  public static Batch batch(List<Example> examples, int leading) {
     return Batch.of(
         examples.stream().map(Example::ids).toList(),
         examples.stream().map(Example::labels).toList(),
-        PADDING);
+        PADDING,
+        leading);
   }
 
   /**

@@ -29,8 +29,18 @@ public record Example(int[] ids, int[] labels) {
 
   /** The number of tokens that are predicted and learnt. */
   public int targetTokens() {
+    return targetTokens(0);
+  }
+
+  /**
+   * The number of tokens that are predicted and learnt by a model with virtual tokens before the
+   * text, which predict the first token too.
+   *
+   * @param leading the number of virtual tokens; 0 for none
+   */
+  public int targetTokens(int leading) {
     int count = 0;
-    for (int i = 1; i < labels.length; i++) {
+    for (int i = leading > 0 ? 0 : 1; i < labels.length; i++) {
       if (labels[i] != IGNORED) {
         count++;
       }

@@ -37,7 +37,7 @@ public final class Evaluator {
     try (GradMode _ = GradMode.disable()) {
       for (List<Example> group : Batching.byLength(examples, batchSize)) {
         try (TensorScope _ = TensorScope.open();
-            Batch batch = Batching.batch(group)) {
+            Batch batch = Batching.batch(group, model.leadingPositions())) {
           LossSums sums = sums(model, batch, autocast);
           loss += sums.loss().item();
           correct += sums.correct().itemLong();

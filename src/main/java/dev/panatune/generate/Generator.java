@@ -78,13 +78,14 @@ public final class Generator {
     try (TensorScope _ = TensorScope.open()) {
       long[] seen = Arrays.stream(ids, 0, length).asLongStream().toArray();
       Tensor all = Tensor.ofLongs(seen, 1, length).to(model.device());
-      Tensor fresh = all.narrow(1, cache.length(), length - cache.length());
+      long known = model.textLength(cache);
+      Tensor fresh = all.narrow(1, known, length - known);
       return nextToken.choose(model.nextLogits(fresh, cache), all);
     }
   }
 
   private int room(int[] prompt, GenerationConfig config) {
-    int context = model.config().maxPositions();
+    int context = model.config().maxPositions() - model.virtualPositions();
     if (prompt.length == 0) {
       throw new ConfigurationException("The prompt has no tokens; give it some text");
     }

@@ -9,7 +9,8 @@ import java.util.List;
  * Rows of tokens, padded at the right, and the targets among them. The caller closes it.
  *
  * @param ids int64 [B, T]
- * @param targetRows int64 [N]: {@code b * T + t} of each position that predicts a target
+ * @param targetRows int64 [N]: {@code b * (V + T) + V + t} of each position that predicts a target,
+ *     where V virtual tokens come before the text
  * @param targets int64 [N]: the token that the position should predict
  * @param tokens the number of tokens without padding
  * @param targetTokens N
@@ -31,6 +32,16 @@ public record Batch(Tensor ids, Tensor targetRows, Tensor targets, int tokens, i
    *     length
    */
   public static Batch of(List<int[]> ids, List<int[]> labels, int padId) {
+    return of(ids, labels, padId, 0);
+  }
+
+  /**
+   * The same for a model that has virtual tokens before the text: the last of them predicts the
+   * first token, which can so be a target.
+   *
+   * @param leading the number of virtual tokens; 0 for none
+   */
+  public static Batch of(List<int[]> ids, List<int[]> labels, int padId, int leading) {
     int width = ids.stream().mapToInt(row -> row.length).max().orElse(0);
     if (ids.size() != labels.size() || width == 0) {
       throw new ConfigurationException(
@@ -52,8 +63,8 @@ public record Batch(Tensor ids, Tensor targetRows, Tensor targets, int tokens, i
       tokens += row.length;
       for (int t = 0; t < width; t++) {
         flat[b * width + t] = t < row.length ? row[t] : padId;
-        if (t > 0 && t < row.length && rowLabels[t] != IGNORED) {
-          rows[count] = (long) b * width + t - 1;
+        if (leading + t > 0 && t < row.length && rowLabels[t] != IGNORED) {
+          rows[count] = (long) b * (leading + width) + leading + t - 1;
           targets[count++] = rowLabels[t];
         }
       }

@@ -1,10 +1,12 @@
 package dev.panatune.model;
 
+import dev.panatune.error.ConfigurationException;
 import dev.panatune.nn.Embedding;
 import dev.panatune.nn.KvCache;
 import dev.panatune.nn.Linear;
 import dev.panatune.nn.LinearLayer;
 import dev.panatune.nn.Module;
+import dev.panatune.nn.PastKeyValues;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Device;
 import dev.panatune.tensor.Tensor;
@@ -22,10 +24,13 @@ import java.util.List;
  * no mask is needed.
  */
 public final class CausalLM extends Module {
+  private static final String VIRTUAL_TOKENS = "prompt_encoder";
+
   private final ModelConfig config;
   private final Device device;
   private final Decoder decoder;
   private final Slot<LinearLayer> head;
+  private FrontOfText front = FrontOfText.NOTHING;
 
   CausalLM(ModelConfig config, ParameterSource source) {
     this.config = config;
@@ -72,7 +77,7 @@ public final class CausalLM extends Module {
    * Runs everything below the head.
    *
    * @param ids int64 [B, T]
-   * @return [B, T, hidden], after the final norm
+   * @return [B, V + T, hidden], after the final norm; V is {@link #leadingPositions}
    */
   public Tensor hiddenStates(Tensor ids) {
     try (TensorScope scope = TensorScope.open()) {
@@ -84,7 +89,7 @@ public final class CausalLM extends Module {
    * Returns all logits.
    *
    * @param ids int64 [B, T]
-   * @return [B, T, vocabulary]
+   * @return [B, V + T, vocabulary]; V is {@link #leadingPositions}
    */
   public Tensor logits(Tensor ids) {
     try (TensorScope scope = TensorScope.open()) {
@@ -102,8 +107,8 @@ public final class CausalLM extends Module {
   public Tensor nextLogits(Tensor ids, KvCache cache) {
     try (TensorScope scope = TensorScope.open()) {
       Tensor fresh = config.positions().longestShortText().isEmpty() ? ids : replayed(ids, cache);
-      Tensor last = runLayers(embed(fresh), cache).select(1, -1);
-      cache.advance(fresh.size(1));
+      Tensor embeddings = cache.length() == 0 ? embed(fresh) : decoder.embedding().forward(fresh);
+      Tensor last = runLayers(embeddings, cache).select(1, -1);
       return scope.moveToOuter(predict(finalNorm(last)));
     }
   }
@@ -119,32 +124,90 @@ public final class CausalLM extends Module {
     return all;
   }
 
-  /** Returns an empty cache for this model. The caller closes it. */
+  /** Returns an empty cache for so many tokens of text. The caller closes it. */
   public KvCache newCache(long capacity) {
-    return new KvCache(config.layerCount(), capacity);
+    return new KvCache(config.layerCount(), capacity + virtualPositions());
+  }
+
+  /** Returns how many tokens of text a cache of this model holds. */
+  public long textLength(KvCache cache) {
+    return Math.max(0, cache.length() - front.leading() - front.start());
+  }
+
+  /**
+   * Puts virtual tokens in front of every text from now on. They become a part of the model.
+   *
+   * @throws ConfigurationException if there are some already
+   */
+  public void attach(VirtualTokens tokens) {
+    if (children().containsKey(VIRTUAL_TOKENS)) {
+      throw new ConfigurationException("the model has virtual tokens already");
+    }
+    addChild(VIRTUAL_TOKENS, VirtualTokens.class, tokens);
+    front = new FrontOfText(tokens);
+  }
+
+  /** Lets the virtual tokens that are attached take part, or not. */
+  public void useVirtualTokens(boolean use) {
+    VirtualTokens attached = (VirtualTokens) children().get(VIRTUAL_TOKENS);
+    front = use && attached != null ? new FrontOfText(attached) : FrontOfText.NOTHING;
+  }
+
+  /** Returns the positions that virtual tokens take of the model's context. */
+  public int virtualPositions() {
+    return front.leading() + front.start();
+  }
+
+  /**
+   * Returns how many hidden states come before those of the text: those of a soft prompt. The last
+   * of them predicts the first token.
+   */
+  public int leadingPositions() {
+    return front.leading();
+  }
+
+  /**
+   * Returns the keys and values before every text, those of layer i at 2i and 2i + 1: [2 layers,
+   * keyValueHeads, V, headDim]; null where there are none.
+   */
+  public Tensor prefix() {
+    return front.keysAndValues();
   }
 
   private Tensor runLayers(Tensor embeddings, KvCache cache) {
-    Positions positions = positions(cache == null ? 0 : cache.length(), embeddings.size(1));
+    boolean begins = cache == null || cache.length() == 0;
+    Tensor prefix = begins ? prefix() : null;
+    long start = begins ? front.start() : cache.length();
+    long length = embeddings.size(1);
+    Positions positions = positions(start, length);
     Tensor hidden = enter(embeddings, positions);
     for (int i = 0; i < config.layerCount(); i++) {
-      Tensor next =
-          decoder.layers().get(i).forward(hidden, positions, cache == null ? null : cache.layer(i));
+      PastKeyValues past =
+          FrontOfText.past(FrontOfText.ofLayer(prefix, i), cache == null ? null : cache.layer(i));
+      Tensor next = decoder.layers().get(i).forward(hidden, positions, past);
       // Without gradients nobody else holds it, and a deep model must not keep all of them.
       hidden.close();
       hidden = next;
+    }
+    if (cache != null) {
+      cache.advance(start + length - cache.length());
     }
     return hidden;
   }
 
   /**
-   * Returns the embeddings of ids.
+   * Returns the embeddings of a whole text, or of its beginning.
    *
    * @param ids int64 [B, T]
-   * @return [B, T, hidden]
+   * @return [B, V + T, hidden]: those of V virtual tokens ({@link #leadingPositions}) come first
    */
   public Tensor embed(Tensor ids) {
-    return decoder.embedding().forward(ids);
+    return front.before(decoder.embedding().forward(ids));
+  }
+
+  /** Returns what the layers need to know of a whole text's positions, given its embeddings. */
+  public Positions positions(Tensor embeddings) {
+    return positions(front.start(), embeddings.size(1));
   }
 
   /**
@@ -170,9 +233,18 @@ public final class CausalLM extends Module {
     return decoder.layers().elements();
   }
 
-  /** Runs one decoder layer on [B, T, hidden] from position 0 on. */
+  /** Runs one decoder layer on a whole text, [B, T, hidden], without a prefix. */
   public Tensor layer(int index, Tensor hidden, Positions positions) {
-    return decoder.layers().get(index).forward(hidden, positions, null);
+    return layer(index, hidden, positions, null);
+  }
+
+  /**
+   * Runs one decoder layer on a whole text, [B, T, hidden].
+   *
+   * @param prefix the two rows of {@link #prefix} that are the layer's; null for none
+   */
+  public Tensor layer(int index, Tensor hidden, Positions positions, Tensor prefix) {
+    return decoder.layers().get(index).forward(hidden, positions, FrontOfText.past(prefix, null));
   }
 
   /** Applies the norm between the last layer and the head, [..., hidden]. */
@@ -199,7 +271,7 @@ public final class CausalLM extends Module {
    * Sums the loss over the rows that have a target.
    *
    * @param hidden [B, T, hidden], after the final norm
-   * @param targetRows int64 [N]: {@code b * T + t} of the positions that predict, at least one
+   * @param targetRows int64 [N]: {@code b * T + t} of the rows that predict, at least one
    * @param targets int64 [N]: the token that each of them should predict
    */
   public LossSums loss(Tensor hidden, Tensor targetRows, Tensor targets) {

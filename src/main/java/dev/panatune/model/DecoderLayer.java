@@ -1,8 +1,8 @@
 package dev.panatune.model;
 
 import dev.panatune.nn.Attention;
-import dev.panatune.nn.KvCache;
 import dev.panatune.nn.Module;
+import dev.panatune.nn.PastKeyValues;
 import dev.panatune.nn.UnaryLayer;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
@@ -45,13 +45,13 @@ public final class DecoderLayer extends Module {
    *
    * @param hidden [B, T, hidden]
    * @param positions of the T tokens
-   * @param cache takes this input's keys and values, and gives the earlier ones; null for none
+   * @param past takes this input's keys and values, and gives the earlier ones; null for none
    * @return [B, T, hidden], in the caller's scope
    */
-  public Tensor forward(Tensor hidden, Positions positions, KvCache.Layer cache) {
+  public Tensor forward(Tensor hidden, Positions positions, PastKeyValues past) {
     try (TensorScope scope = TensorScope.open()) {
       Tensor attended =
-          attention.get().forward(applied(attentionNorm, hidden), positions.rotary(rope), cache);
+          attention.get().forward(applied(attentionNorm, hidden), positions.rotary(rope), past);
       Tensor between = hidden.add(scaled(applied(attentionOutputNorm, attended)));
       Tensor transformed = mlp.get().forward(applied(mlpNorm, parallel ? hidden : between));
       return scope.moveToOuter(between.add(scaled(applied(mlpOutputNorm, transformed))));

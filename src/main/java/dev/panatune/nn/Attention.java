@@ -103,13 +103,13 @@ public final class Attention extends Module {
   }
 
   /**
-   * Attends over the input, and over what the cache holds.
+   * Attends over the input, and over what was before it.
    *
    * @param input [B, T, hidden]
    * @param rotary the tables of the T positions; null where nothing is rotated
-   * @param cache takes this input's keys and values, and gives the earlier ones; null for none
+   * @param past takes this input's keys and values, and gives the earlier ones; null for none
    */
-  public Tensor forward(Tensor input, RotaryTables rotary, KvCache.Layer cache) {
+  public Tensor forward(Tensor input, RotaryTables rotary, PastKeyValues past) {
     Projections.Projected projected = projections.project(input);
     Tensor queries = projected.queries();
     Tensor keys = projected.keys();
@@ -124,8 +124,8 @@ public final class Attention extends Module {
       queries = rotary.rotate(queries);
       keys = rotary.rotate(keys);
     }
-    if (cache != null) {
-      KvCache.Contents contents = cache.append(keys, values);
+    if (past != null) {
+      KvCache.Contents contents = past.append(keys, values);
       keys = contents.keys();
       values = contents.values();
     }

@@ -88,18 +88,13 @@ public final class KvCache implements AutoCloseable {
   public record Contents(Tensor keys, Tensor values) {}
 
   /** One layer's keys and values. */
-  public final class Layer {
+  public final class Layer implements PastKeyValues {
     private Tensor keys;
     private Tensor values;
 
     private Layer() {}
 
-    /**
-     * Appends the keys and values of T tokens and returns those of all S tokens so far.
-     *
-     * @param newKeys [B, keyValueHeads, T, headDim]
-     * @param newValues [B, keyValueHeads, T, headDim]
-     */
+    @Override
     public Contents append(Tensor newKeys, Tensor newValues) {
       long count = newKeys.size(2);
       if (length + count > capacity) {

@@ -16,17 +16,25 @@ interface Adapter {
   /**
    * Makes the adapter of a configuration, freshly initialised.
    *
+   * @param origin where its values come from
    * @throws ConfigurationException if it does not fit the model
    */
-  static Adapter of(CausalLM model, PeftConfig config) {
+  static Adapter of(CausalLM model, PeftConfig config, AdapterOrigin origin) {
     return switch (config) {
       case LoraConfig lora -> LoraAdapter.of(model, lora);
       case Ia3Config ia3 -> Ia3Adapter.of(model, ia3);
+      case PromptTuningConfig prompt -> PromptTuningAdapter.of(model, prompt, origin);
+      case PrefixTuningConfig prefix -> PrefixTuningAdapter.of(model, prefix, origin);
     };
   }
 
   /** What it was made from. */
   PeftConfig config();
+
+  /** The options of its file. */
+  default Map<String, Object> fileOptions() {
+    return config().toMap();
+  }
 
   /** What is trained, by name, float32, always in the same order. */
   SequencedMap<String, Tensor> parameters();
@@ -36,6 +44,14 @@ interface Adapter {
 
   /** Tensors of the base that the file holds besides, and that it may lack when it is read. */
   default SequencedMap<String, Tensor> baseState() {
+    return new LinkedHashMap<>();
+  }
+
+  /**
+   * What training needs to go on and the method's file does not hold: live tensors, by name; empty
+   * where the file holds all.
+   */
+  default SequencedMap<String, Tensor> trainingState() {
     return new LinkedHashMap<>();
   }
 

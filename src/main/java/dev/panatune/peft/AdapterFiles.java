@@ -26,6 +26,9 @@ final class AdapterFiles {
   private static final String NAME = "adapter_model";
   static final String WEIGHTS = NAME + ".safetensors";
 
+  /** Beside PEFT's two files, where these are not enough to go on training. */
+  private static final String TRAINING_STATE = "prompt_encoder.safetensors";
+
   private static final String PREFIX = "base_model.model.";
   private static final int SHOWN = 5;
 
@@ -39,10 +42,10 @@ final class AdapterFiles {
   }
 
   static void write(
-      Path directory, PeftConfig config, String baseModel, Map<String, Tensor> tensors) {
+      Path directory, Map<String, Object> options, String baseModel, Map<String, Tensor> tensors) {
     TensorFile.write(directory.resolve(WEIGHTS), tensors);
 
-    Map<String, Object> json = new TreeMap<>(config.toMap());
+    Map<String, Object> json = new TreeMap<>(options);
     json.put("auto_mapping", null);
     json.put("base_model_name_or_path", baseModel);
     json.put("inference_mode", true);
@@ -75,7 +78,30 @@ final class AdapterFiles {
    */
   static Map<String, Tensor> readTensors(
       Path directory, Map<String, Tensor> expected, Map<String, Tensor> optional) {
-    Path file = WeightStore.find(directory, NAME, NAME);
+    return fitting(WeightStore.find(directory, NAME, NAME), expected, optional);
+  }
+
+  /** Writes what {@link Adapter#trainingState} gives, if it gives anything. */
+  static void writeTrainingState(Path directory, Map<String, Tensor> state) {
+    if (!state.isEmpty()) {
+      TensorFile.write(directory.resolve(TRAINING_STATE), state);
+    }
+  }
+
+  /** Reads it again; in the innermost scope. */
+  static Map<String, Tensor> readTrainingState(Path directory, Map<String, Tensor> expected) {
+    Path file = directory.resolve(TRAINING_STATE);
+    if (!Files.isRegularFile(file)) {
+      throw new FormatException(
+          "%s holds no %s: the prefix was made by a projection that PEFT's files do not keep, so"
+                  .formatted(directory, TRAINING_STATE)
+              + " it can be used but not trained on");
+    }
+    return fitting(file, expected, Map.of());
+  }
+
+  private static Map<String, Tensor> fitting(
+      Path file, Map<String, Tensor> expected, Map<String, Tensor> optional) {
     Map<String, Tensor> found;
     try (WeightStore store = WeightStore.open(file)) {
       found = store.tensors();

@@ -4,7 +4,8 @@ import dev.panatune.error.ConfigurationException;
 import java.util.Map;
 
 /** What an adapter is: one record a method, with PEFT's options under PEFT's names. */
-public sealed interface PeftConfig permits LoraConfig, Ia3Config {
+public sealed interface PeftConfig
+    permits LoraConfig, Ia3Config, PromptTuningConfig, PrefixTuningConfig {
   /** The method. */
   PeftType peftType();
 
@@ -25,6 +26,8 @@ public sealed interface PeftConfig permits LoraConfig, Ia3Config {
     return switch (typeOf(options)) {
       case LORA -> LoraConfig.fromMap(options);
       case IA3 -> Ia3Config.fromMap(options);
+      case PROMPT_TUNING -> PromptTuningConfig.fromMap(options);
+      case PREFIX_TUNING -> PrefixTuningConfig.fromMap(options);
     };
   }
 
@@ -38,6 +41,8 @@ public sealed interface PeftConfig permits LoraConfig, Ia3Config {
     return switch (typeOf(json)) {
       case LORA -> LoraConfig.fromAdapterConfig(json);
       case IA3 -> Ia3Config.fromAdapterConfig(json);
+      case PROMPT_TUNING -> PromptTuningConfig.fromAdapterConfig(json);
+      case PREFIX_TUNING -> PrefixTuningConfig.fromAdapterConfig(json);
     };
   }
 

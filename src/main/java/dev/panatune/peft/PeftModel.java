@@ -3,6 +3,7 @@ package dev.panatune.peft;
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.error.FormatException;
 import dev.panatune.model.CausalLM;
+import dev.panatune.model.PretrainedModel;
 import dev.panatune.tensor.GradMode;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
@@ -18,9 +19,9 @@ public final class PeftModel {
   private final Adapter adapter;
   private boolean unloaded;
 
-  private PeftModel(CausalLM model, PeftConfig config) {
+  private PeftModel(CausalLM model, PeftConfig config, AdapterOrigin origin) {
     this.model = model;
-    adapter = Adapter.of(model, config);
+    adapter = Adapter.of(model, config, origin);
   }
 
   /**
@@ -31,7 +32,12 @@ public final class PeftModel {
    *     adapted
    */
   public static PeftModel create(CausalLM model, PeftConfig config) {
-    return new PeftModel(model, config);
+    return new PeftModel(model, config, AdapterOrigin.FRESH);
+  }
+
+  /** The same, for a configuration that may need the model's tokenizer. */
+  public static PeftModel create(PretrainedModel pretrained, PeftConfig config) {
+    return new PeftModel(pretrained.model(), config, AdapterOrigin.freshOn(pretrained));
   }
 
   /**
@@ -44,7 +50,8 @@ public final class PeftModel {
    * @throws ConfigurationException if the adapter needs what is not supported yet
    */
   public static PeftModel load(CausalLM model, Path directory, boolean trainable) {
-    PeftModel adapted = new PeftModel(model, AdapterFiles.readConfig(directory));
+    PeftModel adapted =
+        new PeftModel(model, AdapterFiles.readConfig(directory), AdapterOrigin.stored(trainable));
     adapted.readParameters(directory);
     if (!trainable) {
       adapted.adapter.freeze();
@@ -88,9 +95,13 @@ public final class PeftModel {
    */
   public void save(Path directory, String baseModel) {
     checkLoaded();
-    SequencedMap<String, Tensor> tensors = adapter.stateDict();
-    tensors.putAll(adapter.baseState());
-    AdapterFiles.write(directory, adapter.config(), baseModel, tensors);
+    try (TensorScope _ = TensorScope.open();
+        GradMode _ = GradMode.disable()) {
+      SequencedMap<String, Tensor> tensors = adapter.stateDict();
+      tensors.putAll(adapter.baseState());
+      AdapterFiles.write(directory, adapter.fileOptions(), baseModel, tensors);
+      AdapterFiles.writeTrainingState(directory, adapter.trainingState());
+    }
   }
 
   /**
@@ -102,6 +113,12 @@ public final class PeftModel {
     checkLoaded();
     try (TensorScope _ = TensorScope.open();
         GradMode _ = GradMode.disable()) {
+      SequencedMap<String, Tensor> training = adapter.trainingState();
+      if (!training.isEmpty()) {
+        AdapterFiles.readTrainingState(directory, training)
+            .forEach((name, tensor) -> training.get(name).copy_(tensor));
+        return;
+      }
       adapter.loadStateDict(
           AdapterFiles.readTensors(directory, adapter.stateDict(), adapter.baseState()));
     }
@@ -117,8 +134,9 @@ public final class PeftModel {
    */
   public MergeReport mergeAndUnload(MergeOptions options) {
     checkLoaded();
+    MergeReport report = adapter.mergeAndUnload(options);
     unloaded = true;
-    return adapter.mergeAndUnload(options);
+    return report;
   }
 
   private void checkLoaded() {

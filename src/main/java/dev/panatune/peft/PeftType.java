@@ -9,7 +9,11 @@ public enum PeftType {
   /** {@link LoraConfig}. */
   LORA("LoRA adapter"),
   /** {@link Ia3Config}. */
-  IA3("IA3 adapter");
+  IA3("IA3 adapter"),
+  /** {@link PromptTuningConfig}. */
+  PROMPT_TUNING("Soft prompt"),
+  /** {@link PrefixTuningConfig}. */
+  PREFIX_TUNING("Prefix");
 
   private final String label;
 

@@ -16,6 +16,7 @@ final class OutputDirectory {
       List.of(
           "adapter_config.json",
           "adapter_model.safetensors",
+          "prompt_encoder.safetensors",
           "config.json",
           "generation_config.json",
           "model.safetensors",

@@ -35,7 +35,7 @@ record TrainedPart(TrainableModel trainable, Optional<PeftModel> adapter) {
     Rng.seed(config.training().seed());
     PeftModel adapter =
         switch (config.peft().get()) {
-          case PeftSection.NewAdapter fresh -> PeftModel.create(pretrained.model(), fresh.config());
+          case PeftSection.NewAdapter fresh -> PeftModel.create(pretrained, fresh.config());
           case PeftSection.ExistingAdapter existing ->
               PeftModel.load(pretrained.model(), existing.directory(), true);
         };

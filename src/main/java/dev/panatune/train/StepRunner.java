@@ -33,14 +33,16 @@ final class StepRunner {
    *     before the update
    */
   StepResult run(int step, List<List<Example>> batches, double learningRate) {
-    int targets = batches.stream().flatMap(List::stream).mapToInt(Example::targetTokens).sum();
+    int leading = pass.model().leadingPositions();
+    int targets =
+        batches.stream().flatMap(List::stream).mapToInt(e -> e.targetTokens(leading)).sum();
     double scale = scaling() ? scaler.scale() : 1;
     double lossSum = 0;
     long correct = 0;
     long tokens = 0;
     long positions = 0;
     for (List<Example> examples : batches) {
-      try (Batch batch = Batching.batch(examples)) {
+      try (Batch batch = Batching.batch(examples, leading)) {
         MicroBatchLoss loss = pass.run(batch, scale / targets);
         lossSum += loss.lossSum();
         correct += loss.correct();

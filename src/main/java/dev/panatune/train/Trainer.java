@@ -157,7 +157,8 @@ public final class Trainer {
               + "', but there are no examples to evaluate on; set it to 'no', or give evaluation"
               + " data");
     }
-    long without = training.stream().filter(example -> example.targetTokens() == 0).count();
+    int leading = model.model().leadingPositions();
+    long without = training.stream().filter(example -> example.targetTokens(leading) == 0).count();
     if (without > 0) {
       throw new ConfigurationException(
           without + " of " + training.size() + " training examples have no target token");

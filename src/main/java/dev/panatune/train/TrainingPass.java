@@ -7,6 +7,9 @@ import dev.panatune.model.Dropouts;
 
 /** The forward and the backward pass of a micro-batch. */
 interface TrainingPass {
+  /** What is run. */
+  CausalLM model();
+
   /**
    * Adds the gradients of the batch's summed loss, times {@code factor}, to the leaves. Of a loss
    * that is NaN or infinite no gradients are computed.

@@ -21,7 +21,14 @@ class MethodRunTest {
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
-      value = {"IA3 adapter | adapter_model.safetensors | true | {peft_type: IA3}"})
+      value = {
+        "IA3 adapter | adapter_model.safetensors | true | {peft_type: IA3}",
+        "Soft prompt | adapter_model.safetensors | false"
+            + " | {peft_type: PROMPT_TUNING, num_virtual_tokens: 4, prompt_tuning_init: TEXT,"
+            + " prompt_tuning_init_text: Say a. Say b.}",
+        "Prefix | adapter_model.safetensors | false"
+            + " | {peft_type: PREFIX_TUNING, num_virtual_tokens: 4, prefix_projection: true}",
+      })
   void aMethodRunsFromOneFile(String label, String weights, boolean merges, String peft)
       throws IOException {
     long tensors = TensorScope.liveTensors();
@@ -58,7 +65,7 @@ class MethodRunTest {
       merge.succeeded();
       assertEquals(after, loss(merged), 1e-3 * after);
     } else {
-      merge.failed(2, "merge");
+      merge.failed(2, "cannot be merged");
     }
     resume(run, section, weights);
   }

@@ -2,28 +2,43 @@ package dev.panatune.train;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.panatune.data.Example;
+import dev.panatune.error.ConfigurationException;
+import dev.panatune.error.FormatException;
 import dev.panatune.format.SafetensorsFile;
+import dev.panatune.format.StrictJson;
 import dev.panatune.format.TensorFile;
+import dev.panatune.generate.GenerationConfig;
+import dev.panatune.generate.Generator;
 import dev.panatune.model.LoadOptions;
 import dev.panatune.model.PretrainedModel;
 import dev.panatune.peft.MergeOptions;
 import dev.panatune.peft.PeftModel;
+import dev.panatune.peft.PromptTuningConfig;
+import dev.panatune.peft.PromptTuningInit;
 import dev.panatune.quant.QuantConfig;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.GradMode;
+import dev.panatune.tensor.Rng;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
 import dev.panatune.train.schedule.SchedulerType;
+import java.io.IOException;
 import java.net.URISyntaxException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -74,7 +89,8 @@ class MethodParityTest {
   void whatPeftSavedIsSavedAgainWithTheSameNamesAndBits(String name) {
     try (TensorScope _ = TensorScope.open();
         PretrainedModel loaded = base(name)) {
-      PeftModel.load(loaded.model(), adapter(name), true).save(directory, "llama");
+      boolean projected = name.startsWith("prefix_projected");
+      PeftModel.load(loaded.model(), adapter(name), !projected).save(directory, "llama");
       Map<String, Tensor> theirs = TensorFile.read(adapter(name).resolve(WEIGHTS));
       Map<String, Tensor> ours = TensorFile.read(directory.resolve(WEIGHTS));
       assertEquals(theirs.keySet(), ours.keySet());
@@ -83,6 +99,112 @@ class MethodParityTest {
         assertTrue(tensor.equal(ours.get(key)), key);
       });
       assertEquals("pt", SafetensorsFile.open(directory.resolve(WEIGHTS)).metadata().get("format"));
+    }
+  }
+
+  /** What PEFT's configuration says of the model, and of the adapter, ours says too. */
+  @ParameterizedTest
+  @MethodSource("cases")
+  void theSavedConfigurationIsThatOfPeft(String name) {
+    try (TensorScope _ = TensorScope.open();
+        PretrainedModel loaded = base(name)) {
+      PeftModel.load(loaded.model(), adapter(name), false)
+          .save(directory, entry(name).at("base").word());
+      Map<String, Object> ours = StrictJson.readObject(directory.resolve("adapter_config.json"));
+      Map<String, Object> theirs =
+          StrictJson.readObject(adapter(name).resolve("adapter_config.json"));
+      ours.forEach((key, value) -> {
+        boolean corrected = key.equals("fan_in_fan_out");
+        assertTrue(theirs.containsKey(key), key);
+        if (!corrected) {
+          assertEquals(theirs.get(key), value, key);
+        }
+      });
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("withVirtualTokens")
+  void generationThroughTheCacheIsThatOfPeft(String name) {
+    try (TensorScope _ = TensorScope.open();
+        PretrainedModel loaded = base(name)) {
+      PeftModel.load(loaded.model(), adapter(name), false);
+      JsonState row = JsonState.read(fixture("run.json")).at("probe").elements().getFirst();
+      int[] ids =
+          new Generator(loaded.model(), loaded.tokenizer(), Set.of())
+              .generate(integers(row), GenerationConfig.greedy(12))
+              .tokenIds();
+      assertArrayEquals(
+          golden(name).get("generated").toLongs(), Arrays.stream(ids).asLongStream().toArray());
+    }
+  }
+
+  @Test
+  void aPromptStartsAsItsText() {
+    try (TensorScope _ = TensorScope.open();
+        PretrainedModel loaded = base("prompt_text")) {
+      PeftModel fresh =
+          PeftModel.create(loaded, PromptTuningConfig.ofText(7, "the quick brown fox"));
+      Tensor found = fresh.parameters().firstEntry().getValue();
+      assertTrue(golden("prompt_text").get("start").equal(found.detach()));
+    }
+  }
+
+  @Test
+  void aPromptStartsAsRowsOfTheVocabulary() {
+    try (TensorScope _ = TensorScope.open();
+        PretrainedModel loaded = base("prompt_sample")) {
+      Rng.seed(1);
+      PeftModel fresh =
+          PeftModel.create(
+              loaded.model(),
+              new PromptTuningConfig(
+                  3, PromptTuningInit.SAMPLE_VOCAB, Optional.empty(), Optional.empty()));
+      float[] table = loaded.model().parameter("model.embed_tokens.weight").toFloats();
+      Set<List<Float>> rows = new HashSet<>();
+      for (int row = 0; row < table.length / 32; row++) {
+        rows.add(row(table, row));
+      }
+      float[] found = fresh.parameters().firstEntry().getValue().toFloats();
+      Set<List<Float>> started = Set.of(row(found, 0), row(found, 1), row(found, 2));
+      assertTrue(rows.containsAll(started));
+    }
+  }
+
+  private static List<Float> row(float[] values, int row) {
+    return IntStream.range(32 * row, 32 * (row + 1)).mapToObj(i -> values[i]).toList();
+  }
+
+  @Test
+  void aProjectionThatIsNotThereIsNamed() throws IOException {
+    for (String file : List.of("adapter_config.json", WEIGHTS)) {
+      Files.copy(adapter("prefix_projected").resolve(file), directory.resolve(file));
+    }
+    try (TensorScope _ = TensorScope.open();
+        PretrainedModel loaded = base("prefix_projected")) {
+      var error =
+          assertThrows(
+              FormatException.class, () -> PeftModel.load(loaded.model(), directory, true));
+      assertTrue(error.getMessage().contains("projection"), error.getMessage());
+    }
+    try (TensorScope _ = TensorScope.open();
+        PretrainedModel loaded = base("prefix_projected")) {
+      PeftModel.load(loaded.model(), directory, false);
+      assertTrue(error(logits(loaded), golden("prefix_projected").get("logits")) <= 2e-5);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("withVirtualTokens")
+  void virtualTokensAreNotMerged(String name) {
+    try (TensorScope _ = TensorScope.open();
+        PretrainedModel loaded = base(name)) {
+      PeftModel adapted = PeftModel.load(loaded.model(), adapter(name), false);
+      var error =
+          assertThrows(
+              ConfigurationException.class, () -> adapted.mergeAndUnload(MergeOptions.DENSE));
+      assertTrue(error.getMessage().contains("virtual tokens"), error.getMessage());
+      adapted.save(directory, null);
     }
   }
 
@@ -189,7 +311,7 @@ class MethodParityTest {
     LoadOptions options = LoadOptions.stored().withDtype(DType.FLOAT32);
     JsonState entry = entry(name);
     return PretrainedModel.load(
-        fixture("llama"),
+        fixture(entry.at("base").word()),
         entry.members().containsKey("quant")
             ? options.withQuantization(QuantConfig.qlora(DType.FLOAT32))
             : options);
@@ -220,8 +342,16 @@ class MethodParityTest {
   }
 
   static List<String> merged() {
+    return having("merged");
+  }
+
+  static List<String> withVirtualTokens() {
+    return having("generated");
+  }
+
+  private static List<String> having(String key) {
     try (TensorScope _ = TensorScope.open()) {
-      return cases().stream().filter(name -> golden(name).containsKey("merged")).toList();
+      return cases().stream().filter(name -> golden(name).containsKey(key)).toList();
     }
   }
 

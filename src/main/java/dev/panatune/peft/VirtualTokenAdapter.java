@@ -1,0 +1,85 @@
+package dev.panatune.peft;
+
+import dev.panatune.error.ConfigurationException;
+import dev.panatune.model.CausalLM;
+import dev.panatune.model.ModelConfig;
+import dev.panatune.model.VirtualTokens;
+import dev.panatune.tensor.Tensor;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.SequencedMap;
+
+/** Virtual tokens in front of a model's texts: a soft prompt, or a prefix of keys and values. */
+abstract class VirtualTokenAdapter implements Adapter {
+  /** The one tensor of the file. */
+  static final String KEY = "prompt_embeddings";
+
+  private final CausalLM model;
+  private final SequencedMap<String, Tensor> parameters;
+
+  /** Freezes the model and attaches the tokens. */
+  VirtualTokenAdapter(CausalLM model, VirtualTokens tokens) {
+    this.model = model;
+    try {
+      model.attach(tokens);
+    } catch (ConfigurationException e) {
+      tokens.close();
+      throw e;
+    }
+    model.setTrainable(false);
+    tokens.setTrainable(true);
+    parameters = new LinkedHashMap<>(model.trainableParameters());
+  }
+
+  /** The model's facts that PEFT writes into the configuration. */
+  abstract Shape shape();
+
+  /**
+   * What PEFT calls the size of a token.
+   *
+   * @param tokenDim elements of an embedding, or of a layer's keys
+   * @param heads attention heads, of keys and values for a prefix
+   */
+  record Shape(int tokenDim, int heads) {}
+
+  final ModelConfig modelConfig() {
+    return model.config();
+  }
+
+  @Override
+  public SequencedMap<String, Tensor> parameters() {
+    return Collections.unmodifiableSequencedMap(parameters);
+  }
+
+  @Override
+  public Map<String, Object> fileOptions() {
+    Map<String, Object> options = config().toMap();
+    options.put("token_dim", shape().tokenDim());
+    options.put("num_attention_heads", shape().heads());
+    options.put("num_layers", model.config().layerCount());
+    options.put("num_transformer_submodules", 1);
+    return options;
+  }
+
+  /** Nothing of it is different in training. */
+  @Override
+  public void setTraining(boolean training) {}
+
+  @Override
+  public void setEnabled(boolean enabled) {
+    model.useVirtualTokens(enabled);
+  }
+
+  @Override
+  public void freeze() {
+    parameters.values().forEach(tensor -> tensor.requiresGrad(false));
+  }
+
+  @Override
+  public MergeReport mergeAndUnload(MergeOptions options) {
+    throw new ConfigurationException(
+        "%s cannot be merged: it is no part of the weights; keep it beside the model"
+            .formatted(config().summary()));
+  }
+}
