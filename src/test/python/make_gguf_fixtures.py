@@ -61,18 +61,7 @@ def write(path, model, type_of):
     writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_vocab_size(config.vocab_size)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("smollm")
-    letters = [chr(c) for c in range(ord("!"), ord("~") + 1)] + ["Ġ", "Ċ"]
-    tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"] + letters + ["th", "the"]
-    tokens += [f"<|extra_{i}|>" for i in range(config.vocab_size - len(tokens))]
-    special = [3 if token.startswith("<|") else 1 for token in tokens]
-    writer.add_token_list(tokens)
-    writer.add_token_types(special)
-    writer.add_token_merges(["t h", "th e"])
-    writer.add_bos_token_id(1)
-    writer.add_eos_token_id(2)
-    writer.add_pad_token_id(2)
+    add_tokenizer(writer, config.vocab_size)
 
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.num_hidden_layers)
     for name, value in model.state_dict().items():
@@ -88,6 +77,26 @@ def write(path, model, type_of):
         writer.add_tensor(names.get_name(name, try_suffixes=(".weight", ".bias")), data, raw_dtype=kind)
     if config.rope_parameters["rope_type"] == "llama3":
         writer.add_tensor("rope_freqs.weight", rope_factors(config))
+    finish(writer)
+
+
+def add_tokenizer(writer, vocab_size):
+    """A byte-level tokenizer of the printable characters and two merges."""
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("smollm")
+    letters = [chr(c) for c in range(ord("!"), ord("~") + 1)] + ["Ġ", "Ċ"]
+    tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"] + letters + ["th", "the"]
+    tokens += [f"<|extra_{i}|>" for i in range(vocab_size - len(tokens))]
+    special = [3 if token.startswith("<|") else 1 for token in tokens]
+    writer.add_token_list(tokens)
+    writer.add_token_types(special)
+    writer.add_token_merges(["t h", "th e"])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_pad_token_id(2)
+
+
+def finish(writer):
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -15,13 +15,14 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 
-/** The weights of a llama model in a GGUF file, dequantised when they are read. */
+/** The weights of a model in a GGUF file, dequantised when they are read. */
 final class GgufCheckpoint implements Checkpoint {
   private static final Op DEQUANTIZE = Op.find("panatune::dequantize_gguf", "");
 
   private final GgufFile file;
   private final MappedFile mapped;
   private final ModelConfig config;
+  private final GgufLayout layout;
   private final Map<String, GgufTensorInfo> tensors = new LinkedHashMap<>();
 
   /**
@@ -32,10 +33,12 @@ final class GgufCheckpoint implements Checkpoint {
   GgufCheckpoint(GgufFile file, ModelConfig config) {
     this.file = file;
     this.config = config;
+    layout = new GgufLayout(config);
+    GgufNames names = new GgufNames(config.family());
     for (GgufTensorInfo info : file.tensors().values()) {
       info.type().requireDequantizable(info.name());
-      if (!info.name().equals(GgufRopeFactors.TENSOR)) {
-        tensors.put(GgufNames.huggingFace(info.name()).orElse(info.name()), info);
+      if (!GgufConfig.isMetadata(info.name())) {
+        tensors.put(names.huggingFace(info.name()).orElse(info.name()), info);
       }
     }
     mapped = MappedFile.open(file.path());
@@ -44,7 +47,7 @@ final class GgufCheckpoint implements Checkpoint {
   @Override
   public Map<String, long[]> shapes() {
     Map<String, long[]> shapes = new LinkedHashMap<>();
-    tensors.forEach((name, info) -> shapes.put(name, info.shape()));
+    tensors.forEach((name, info) -> shapes.put(name, layout.shapeInModel(name, info.shape())));
     return shapes;
   }
 
@@ -70,8 +73,9 @@ final class GgufCheckpoint implements Checkpoint {
   public Tensor read(String name, DType dtype) {
     GgufTensorInfo info = tensors.get(name);
     try (TensorScope scope = TensorScope.open()) {
-      Tensor value = unpermuted(name, plain(info, dtype));
-      return scope.moveToOuter(value);
+      // Norms may be stored plus 1, which a small type would round.
+      DType exact = info.shape().length == 1 ? DType.FLOAT32 : dtype;
+      return scope.moveToOuter(layout.inModel(name, plain(info, exact)).to(dtype));
     }
   }
 
@@ -84,20 +88,6 @@ final class GgufCheckpoint implements Checkpoint {
     Tensor value = DEQUANTIZE.call(blocks, info.type().id(), info.shape(), dtype);
     mapped.release(info.offset(), info.byteSize());
     return value;
-  }
-
-  /** GGUF has the rows of each query and key head in the order (pair, half), here (half, pair). */
-  private Tensor unpermuted(String name, Tensor value) {
-    int heads;
-    if (name.contains(".q_proj.")) {
-      heads = config.queryHeads();
-    } else if (name.contains(".k_proj.")) {
-      heads = config.keyValueHeads();
-    } else {
-      return value;
-    }
-    long[] shape = value.shape();
-    return value.reshape(heads, shape[0] / heads / 2, 2, -1).transpose(1, 2).reshape(shape);
   }
 
   private static Optional<DType> plainType(GgmlType type) {

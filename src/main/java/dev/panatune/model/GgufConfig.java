@@ -5,22 +5,34 @@ import dev.panatune.error.FormatException;
 import dev.panatune.format.GgufFile;
 import dev.panatune.format.GgufTensorInfo;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /** Says in the words of a {@code config.json} what a GGUF file's metadata says of its model. */
 final class GgufConfig {
-  private static final List<String> KNOWN = List.of("llama");
+  private static final String LONG_FACTORS = "rope_factors_long.weight";
+  private static final String SHORT_FACTORS = "rope_factors_short.weight";
+  private static final int GEMMA2_27B_LAYERS = 46;
+  private static final int GEMMA3_27B_LAYERS = 62;
 
   private final GgufFile file;
   private final String architecture;
+  private final ModelFamily family;
 
-  private GgufConfig(GgufFile file, String architecture) {
+  private GgufConfig(GgufFile file, ModelFamily family) {
     this.file = file;
-    this.architecture = architecture;
+    this.family = family;
+    architecture = family.ggufArchitecture();
+  }
+
+  /** Returns whether a tensor belongs to the configuration, and is no parameter. */
+  static boolean isMetadata(String tensor) {
+    return Set.of(GgufRopeFactors.TENSOR, LONG_FACTORS, SHORT_FACTORS).contains(tensor);
   }
 
   /**
@@ -36,12 +48,21 @@ final class GgufConfig {
           "%s: general.architecture is missing; this is not a language model"
               .formatted(file.path()));
     }
-    if (!KNOWN.contains(name)) {
-      throw new ConfigurationException(
-          "The GGUF architecture %s is not supported; supported are %s"
-              .formatted(name, String.join(", ", KNOWN)));
-    }
-    return new GgufConfig(file, name).json();
+    ModelFamily family =
+        ModelFamily.ofGguf(name)
+            .orElseThrow(
+                () ->
+                    new ConfigurationException(
+                        "The GGUF architecture %s is not supported; supported are %s"
+                            .formatted(name, known())));
+    return family.ownNames(new GgufConfig(file, family).json());
+  }
+
+  private static String known() {
+    return Arrays.stream(ModelFamily.values())
+        .map(ModelFamily::ggufArchitecture)
+        .distinct()
+        .collect(Collectors.joining(", "));
   }
 
   /** Returns the {@code generation_config.json} that the model would have. */
@@ -78,32 +99,134 @@ final class GgufConfig {
           "%s: mixtures of experts (%s.expert_count) are not supported"
               .formatted(file.path(), architecture));
     }
-    int heads = integer("attention.head_count");
-    int hidden = integer("embedding_length");
-    int headDim = headDim(Math.max(1, hidden / heads));
     Map<String, Object> json = new LinkedHashMap<>();
-    json.put("architectures", List.of(ModelFamily.of(architecture).architecture()));
-    json.put("model_type", architecture);
+    json.put("architectures", List.of(family.architecture()));
+    json.put("model_type", family.modelType());
     json.put("vocab_size", vocabulary());
-    json.put("hidden_size", hidden);
+    json.put("hidden_size", integer("embedding_length"));
     json.put("intermediate_size", integer("feed_forward_length"));
     json.put("num_hidden_layers", integer("block_count"));
-    json.put("num_attention_heads", heads);
-    json.put("num_key_value_heads", integer("attention.head_count_kv", heads));
-    json.put("head_dim", headDim);
+    json.put("num_attention_heads", integer("attention.head_count"));
     json.put("max_position_embeddings", integer("context_length"));
-    json.put("rms_norm_eps", number("attention.layer_norm_rms_epsilon", 1e-6));
-    json.put("rope_theta", number("rope.freq_base", 10_000));
-    Map<String, Object> scaling = ropeScaling(headDim);
-    if (!scaling.isEmpty()) {
-      json.put("rope_scaling", scaling);
+    json.put("rms_norm_eps", epsilon());
+    putHeads(json);
+    putBiases(json);
+    if (family.names().positions().isEmpty()) {
+      json.put("rope_theta", theta());
+      Map<String, Object> scaling = ropeScaling(headDim());
+      if (!scaling.isEmpty()) {
+        json.put("rope_scaling", scaling);
+      }
     }
-    json.put("hidden_act", "silu");
-    json.put("attention_bias", has("blk.0.attn_q.bias"));
-    json.put("mlp_bias", has("blk.0.ffn_up.bias"));
+    json.put("hidden_act", family.fields(Map.of()).string("hidden_act"));
     json.put("tie_word_embeddings", !has("output.weight"));
+    putOptions(json);
     generation(file).forEach(json::put);
     return json;
+  }
+
+  private double epsilon() {
+    boolean layerNorm = family.structure().norm() == NormConfig.Kind.LAYER;
+    return layerNorm
+        ? number("attention.layer_norm_epsilon", 1e-5)
+        : number("attention.layer_norm_rms_epsilon", 1e-6);
+  }
+
+  private double theta() {
+    return number("rope.freq_base", family.fields(Map.of()).number("rope_theta"));
+  }
+
+  private int usualHeadDim() {
+    return Math.max(1, integer("embedding_length") / integer("attention.head_count"));
+  }
+
+  /** Returns the size of a head, of which Phi and GPT-NeoX rotate a part. */
+  private int headDim() {
+    return isPartial() ? integer("attention.key_length", usualHeadDim()) : headDim(usualHeadDim());
+  }
+
+  private boolean isPartial() {
+    return family == ModelFamily.PHI3 || family == ModelFamily.GPT_NEOX;
+  }
+
+  private void putHeads(Map<String, Object> json) {
+    if (family == ModelFamily.GPT2 || family == ModelFamily.GPT_NEOX) {
+      return;
+    }
+    int heads = integer("attention.head_count");
+    json.put("num_key_value_heads", integer("attention.head_count_kv", heads));
+    boolean own = family == ModelFamily.LLAMA || family.fields(Map.of()).has("head_dim");
+    if (own || headDim() != usualHeadDim()) {
+      json.put("head_dim", headDim());
+    }
+  }
+
+  private void putBiases(Map<String, Object> json) {
+    FamilyStructure structure = family.structure();
+    if (structure.inputBias() == FamilyStructure.Bias.STATED) {
+      json.put("attention_bias", has("blk.0.attn_q.bias") || has("blk.0.attn_qkv.bias"));
+    }
+    if (structure.mlpBias() == FamilyStructure.Bias.STATED) {
+      json.put("mlp_bias", has("blk.0.ffn_up.bias"));
+    }
+  }
+
+  private void putOptions(Map<String, Object> json) {
+    switch (family) {
+      case GEMMA2 -> {
+        putNumber(json, "attn_logit_softcapping", "attn_logit_softcapping");
+        putGemma(json, GEMMA2_27B_LAYERS);
+      }
+      case GEMMA3 -> {
+        putNumber(json, "rope_local_base_freq", "rope.freq_base_swa");
+        putGemma(json, GEMMA3_27B_LAYERS);
+      }
+      case GRANITE -> {
+        putNumber(json, "attention_multiplier", "attention.scale");
+        putNumber(json, "embedding_multiplier", "embedding_scale");
+        putNumber(json, "residual_multiplier", "residual_scale");
+        putNumber(json, "logits_scaling", "logit_scale");
+      }
+      case PHI3 -> {
+        putWindow(json);
+        json.put("partial_rotary_factor", rotatedPart());
+        json.put(
+            "original_max_position_embeddings",
+            integer("rope.scaling.original_context_length", integer("context_length")));
+      }
+      case GPT_NEOX -> {
+        json.put("partial_rotary_factor", rotatedPart());
+        json.put(
+            "use_parallel_residual",
+            !Boolean.FALSE.equals(file.metadata().get(architecture + ".use_parallel_residual")));
+      }
+      default -> {}
+    }
+  }
+
+  /** The scale of attention is not stored: llama.cpp knows it by the size of the model. */
+  private void putGemma(Map<String, Object> json, int largestLayers) {
+    putNumber(json, "final_logit_softcapping", "final_logit_softcapping");
+    putWindow(json);
+    boolean largest = integer("block_count") == largestLayers;
+    json.put("query_pre_attn_scalar", largest ? usualHeadDim() : headDim());
+  }
+
+  private void putWindow(Map<String, Object> json) {
+    double window = number("attention.sliding_window", 0);
+    if (window > 0) {
+      json.put("sliding_window", wholeNumber("attention.sliding_window", window));
+    }
+  }
+
+  private void putNumber(Map<String, Object> json, String key, String source) {
+    if (file.metadata().containsKey(architecture + "." + source)) {
+      json.put(key, number(source, Double.NaN));
+    }
+  }
+
+  private double rotatedPart() {
+    return (double) integer("rope.dimension_count", headDim()) / headDim();
   }
 
   private int vocabulary() {
@@ -121,8 +244,8 @@ final class GgufConfig {
     int rotated = integer("rope.dimension_count", keyLength);
     if (rotated != keyLength) {
       throw new ConfigurationException(
-          ("%s: %s.rope.dimension_count %d is not the head's size %d; partial rotation is"
-                  + " not supported yet")
+          ("%s: %s.rope.dimension_count %d is not the head's size %d; models of this family"
+                  + " rotate whole heads")
               .formatted(file.path(), architecture, rotated, keyLength));
     }
     return keyLength;
@@ -130,17 +253,45 @@ final class GgufConfig {
 
   private Map<String, Object> ropeScaling(int headDim) {
     if (has(GgufRopeFactors.TENSOR)) {
-      return GgufRopeFactors.read(file, headDim, number("rope.freq_base", 10_000));
+      return GgufRopeFactors.read(file, headDim, theta());
+    }
+    if (has(LONG_FACTORS) && has(SHORT_FACTORS)) {
+      return longRope();
     }
     Object kind = file.metadata().getOrDefault(architecture + ".rope.scaling.type", "none");
     return switch (kind.toString()) {
       case "none" -> Map.of();
       case "linear" -> Map.of("rope_type", "linear", "factor", number("rope.scaling.factor", 1));
+      case "yarn" ->
+          Map.of(
+              "rope_type",
+              "yarn",
+              "factor",
+              number("rope.scaling.factor", 1),
+              "original_max_position_embeddings",
+              integer("rope.scaling.original_context_length"));
       default ->
           throw new ConfigurationException(
-              "%s: rope.scaling.type %s is not supported; supported are none and linear"
+              "%s: rope.scaling.type %s is not supported; supported are none, linear and yarn"
                   .formatted(file.path(), kind));
     };
+  }
+
+  private Map<String, Object> longRope() {
+    Map<String, Object> scaling = new LinkedHashMap<>();
+    scaling.put("rope_type", "longrope");
+    scaling.put("short_factor", factors(SHORT_FACTORS));
+    scaling.put("long_factor", factors(LONG_FACTORS));
+    putNumber(scaling, "attention_factor", "rope.scaling.attn_factor");
+    return scaling;
+  }
+
+  private List<Double> factors(String tensor) {
+    List<Double> factors = new ArrayList<>();
+    for (float factor : GgufRopeFactors.load(file, tensor)) {
+      factors.add((double) factor);
+    }
+    return factors;
   }
 
   private boolean has(String tensor) {

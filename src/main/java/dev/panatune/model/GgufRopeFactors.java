@@ -36,7 +36,7 @@ final class GgufRopeFactors {
    * @throws ConfigurationException if the stored factors are not Llama 3.1's
    */
   static Map<String, Object> read(GgufFile file, int headDim, double theta) {
-    float[] stored = load(file);
+    float[] stored = load(file, TENSOR);
     double factor = 1;
     for (float value : stored) {
       factor = Math.max(factor, value);
@@ -47,11 +47,12 @@ final class GgufRopeFactors {
             .mapToObj(log2 -> new RopeConfig.Llama3(theta, largest, LOW, HIGH, 1 << log2))
             .filter(candidate -> matches(stored, of(candidate, headDim)))
             .findFirst()
-            .orElseThrow(() ->
-                new ConfigurationException(
-                    ("%s: the rotary factors in %s are not those of Llama 3.1; other scalings are"
-                            + " not supported yet")
-                        .formatted(file.path(), TENSOR)));
+            .orElseThrow(
+                () ->
+                    new ConfigurationException(
+                        ("%s: the rotary factors in %s are not those of Llama 3.1; other scalings"
+                             + " are not supported yet")
+                            .formatted(file.path(), TENSOR)));
     Map<String, Object> scaling = new LinkedHashMap<>();
     scaling.put("rope_type", "llama3");
     scaling.put("factor", factor);
@@ -61,12 +62,13 @@ final class GgufRopeFactors {
     return scaling;
   }
 
-  private static float[] load(GgufFile file) {
-    if (file.tensor(TENSOR).type() != GgmlType.F32) {
-      throw new FormatException("%s: %s is not F32".formatted(file.path(), TENSOR));
+  /** Returns the numbers of a tensor of factors. */
+  static float[] load(GgufFile file, String tensor) {
+    if (file.tensor(tensor).type() != GgmlType.F32) {
+      throw new FormatException("%s: %s is not F32".formatted(file.path(), tensor));
     }
     try (Arena arena = Arena.ofConfined()) {
-      return file.map(TENSOR, arena).toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
+      return file.map(tensor, arena).toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
     }
   }
 

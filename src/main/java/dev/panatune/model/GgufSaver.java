@@ -42,6 +42,8 @@ final class GgufSaver {
 
   private final CausalLM model;
   private final ModelConfig config;
+  private final GgufNames names;
+  private final GgufLayout layout;
   private final Optional<Tokenizer> tokenizer;
   private final GgmlType type;
 
@@ -54,6 +56,8 @@ final class GgufSaver {
   GgufSaver(CausalLM model, Optional<Tokenizer> tokenizer, GgmlType type) {
     this.model = model;
     this.config = model.config();
+    names = new GgufNames(config.family());
+    layout = new GgufLayout(config);
     this.tokenizer = tokenizer;
     this.type = type;
     if (!FILE_TYPES.containsKey(type)) {
@@ -98,21 +102,23 @@ final class GgufSaver {
     weights.dense().forEach((name, tensor) -> put(tensors, name, tensor.shape(), () -> tensor));
     weights
         .quantized()
-        .forEach((path, layer) ->
-            put(
-                tensors,
-                path + ".weight",
-                layer.weight().shape(),
-                () -> layer.weight().dequantize(DType.FLOAT32)));
+        .forEach(
+            (path, layer) ->
+                put(
+                    tensors,
+                    path + ".weight",
+                    layer.weight().shape(),
+                    () -> layer.weight().dequantize(DType.FLOAT32)));
     ropeFactors(tensors);
     List<GgufTensorSpec> specs = new ArrayList<>(tensors.keySet());
     try (GgufWriter writer = GgufWriter.create(file, metadata(), specs)) {
-      tensors.forEach((spec, tensor) -> {
-        try (TensorScope _ = TensorScope.open()) {
-          Tensor encoded = GgufEncoding.encode(tensor.get(), spec.type());
-          writer.append(spec.name(), encoded.segment());
-        }
-      });
+      tensors.forEach(
+          (spec, tensor) -> {
+            try (TensorScope _ = TensorScope.open()) {
+              Tensor encoded = GgufEncoding.encode(tensor.get(), spec.type());
+              writer.append(spec.name(), encoded.segment());
+            }
+          });
       writer.commit();
     }
   }
@@ -123,29 +129,18 @@ final class GgufSaver {
       long[] shape,
       Supplier<Tensor> tensor) {
     String stored =
-        GgufNames.gguf(name)
-            .orElseThrow(() ->
-                new ConfigurationException("The parameter %s has no name in GGUF".formatted(name)));
+        names
+            .gguf(name)
+            .orElseThrow(
+                () ->
+                    new ConfigurationException(
+                        "The parameter %s has no name in GGUF".formatted(name)));
     GgmlType kept = shape.length < 2 ? GgmlType.F32 : typeOf(shape[shape.length - 1]);
-    tensors.put(new GgufTensorSpec(stored, kept, shape), () -> permuted(name, tensor.get()));
+    tensors.put(new GgufTensorSpec(stored, kept, shape), () -> layout.stored(name, tensor.get()));
   }
 
   private GgmlType typeOf(long row) {
     return row % type.blockElements() == 0 ? type : GgmlType.F16;
-  }
-
-  /** GGUF has the rows of each query and key head in the order (pair, half), here (half, pair). */
-  private Tensor permuted(String name, Tensor value) {
-    int heads;
-    if (name.contains(".q_proj.")) {
-      heads = config.queryHeads();
-    } else if (name.contains(".k_proj.")) {
-      heads = config.keyValueHeads();
-    } else {
-      return value;
-    }
-    long[] shape = value.shape();
-    return value.reshape(heads, 2, shape[0] / heads / 2, -1).transpose(1, 2).reshape(shape);
   }
 
   private void ropeFactors(Map<GgufTensorSpec, Supplier<Tensor>> tensors) {

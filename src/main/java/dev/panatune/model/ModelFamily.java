@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Collectors;
 
 /**
@@ -247,6 +248,31 @@ enum ModelFamily {
     return modelType;
   }
 
+  /** Returns the family of a GGUF architecture, where there is one. */
+  static Optional<ModelFamily> ofGguf(String architecture) {
+    return Arrays.stream(values())
+        .filter(family -> family.ggufArchitecture().equals(architecture))
+        .findFirst();
+  }
+
+  /** Returns {@code general.architecture} of its GGUF files. */
+  String ggufArchitecture() {
+    return switch (this) {
+      case MISTRAL -> LLAMA.modelType;
+      case GEMMA3 -> "gemma3";
+      case GPT_NEOX -> "gptneox";
+      default -> modelType;
+    };
+  }
+
+  /** Returns fields under the names that the family has for them. */
+  Map<String, Object> ownNames(Map<String, Object> fields) {
+    Map<String, String> own = reversed(aliases);
+    Map<String, Object> renamed = new LinkedHashMap<>();
+    fields.forEach((key, value) -> renamed.put(own.getOrDefault(key, key), value));
+    return renamed;
+  }
+
   /** Returns the class that transformers loads it as. */
   String architecture() {
     return this == GPT2 ? "GPT2LMHeadModel" : classPrefix + "ForCausalLM";
@@ -267,13 +293,14 @@ enum ModelFamily {
     Map<String, Object> values = new HashMap<>(COMMON_DEFAULTS);
     values.putAll(defaults);
     Map<String, Object> own = new LinkedHashMap<>();
-    json.forEach((key, value) -> {
-      if (aliases.containsKey(key)) {
-        own.put(aliases.get(key), value);
-      } else {
-        values.put(key, value);
-      }
-    });
+    json.forEach(
+        (key, value) -> {
+          if (aliases.containsKey(key)) {
+            own.put(aliases.get(key), value);
+          } else {
+            values.put(key, value);
+          }
+        });
     values.putAll(own);
     return new ConfigFields("config.json", Collections.unmodifiableMap(values), reversed(aliases));
   }

@@ -131,7 +131,9 @@ class GgufModelTest {
         assertThrows(
             ConfigurationException.class, () -> PretrainedModel.load(file, LoadOptions.stored()));
     assertEquals(
-        "The GGUF architecture mamba is not supported; supported are llama", error.getMessage());
+        "The GGUF architecture mamba is not supported; supported are llama, qwen2, qwen3, smollm3,"
+            + " gemma2, gemma3, phi3, granite, olmo2, gpt2, gptneox",
+        error.getMessage());
   }
 
   @Test
