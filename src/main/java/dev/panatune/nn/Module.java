@@ -26,6 +26,7 @@ import java.util.stream.Stream;
 public abstract class Module implements AutoCloseable {
   private final Map<String, Tensor> parameters = new LinkedHashMap<>();
   private final Map<String, Slot<?>> slots = new LinkedHashMap<>();
+  private final List<Runnable> belongings = new ArrayList<>();
   private Module parent;
   private String name = "";
 
@@ -279,10 +280,24 @@ public abstract class Module implements AutoCloseable {
     return 0;
   }
 
+  /**
+   * Frees something along with this module that is not among its parameters for now: a tensor that
+   * was swapped out of it, say. Freeing it earlier as well does no harm.
+   */
+  public final void closeAlso(Tensor belonging) {
+    belongings.add(belonging::close);
+  }
+
+  /** The same of a module that was replaced for now. */
+  public final void closeAlso(Module belonging) {
+    belongings.add(belonging::close);
+  }
+
   /** Frees the parameters of this module and of the children that it is the parent of. */
   @Override
   public void close() {
     parameters.values().forEach(Tensor::close);
+    belongings.forEach(Runnable::run);
     for (Slot<?> slot : slots.values()) {
       if (slot.module().parent == this) {
         slot.module().close();

@@ -11,6 +11,7 @@ import dev.panatune.format.StrictJson;
 import dev.panatune.format.TensorFile;
 import dev.panatune.format.WeightStore;
 import dev.panatune.tensor.Tensor;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -19,6 +20,7 @@ import java.util.Map;
 import java.util.SequencedMap;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** The two files of an adapter, as PEFT writes and reads them. */
 final class AdapterFiles {
@@ -39,6 +41,35 @@ final class AdapterFiles {
     SequencedMap<String, Tensor> keys = new LinkedHashMap<>();
     parameters.forEach((name, tensor) -> keys.put(PREFIX + name, tensor));
     return keys;
+  }
+
+  /** Where PEFT puts an adapter of a name; the folder is made. */
+  static Path folder(Path directory, String name) {
+    if (name.equals(PeftModel.DEFAULT)) {
+      return directory;
+    }
+    try {
+      return Files.createDirectories(directory.resolve(name));
+    } catch (IOException e) {
+      throw new FormatException(directory.resolve(name) + " cannot be made: " + e.getMessage(), e);
+    }
+  }
+
+  /** The folders of adapters in a directory, by name. */
+  static SequencedMap<String, Path> folders(Path directory) {
+    SequencedMap<String, Path> found = new LinkedHashMap<>();
+    if (Files.isRegularFile(directory.resolve(CONFIG))) {
+      found.put(PeftModel.DEFAULT, directory);
+    }
+    try (Stream<Path> inside = Files.list(directory)) {
+      inside
+          .filter(path -> Files.isRegularFile(path.resolve(CONFIG)))
+          .sorted()
+          .forEach(path -> found.put(path.getFileName().toString(), path));
+    } catch (IOException e) {
+      throw new FormatException(directory + " cannot be read: " + e.getMessage(), e);
+    }
+    return found;
   }
 
   static void write(

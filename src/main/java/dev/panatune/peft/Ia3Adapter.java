@@ -22,7 +22,7 @@ final class Ia3Adapter implements Adapter {
   private Ia3Adapter(CausalLM model, Ia3Config config) {
     this.model = model;
     this.config = config;
-    whole = new WholeParameters(model);
+    whole = new WholeParameters();
     SequencedMap<String, LinearLayer> targets =
         TargetLayers.find(
             model,
@@ -83,6 +83,6 @@ final class Ia3Adapter implements Adapter {
 
   @Override
   public MergeReport mergeAndUnload(MergeOptions options) {
-    return new Merge(model, layers, whole, options).run();
+    return new Merge(model, List.of(layers), List.of(whole), options).run();
   }
 }

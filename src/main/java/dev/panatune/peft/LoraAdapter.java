@@ -20,24 +20,24 @@ import java.util.function.UnaryOperator;
  * LoRA in a model: low-rank updates beside linear layers and embeddings, single tokens' embeddings,
  * and what is trained whole with them.
  */
-final class LoraAdapter implements Adapter {
+final class LoraAdapter implements SwitchableAdapter {
   private static final List<String> EMBEDDING_NAMES = List.of("embed_tokens", "lm_head");
 
   private final CausalLM model;
-  private final LoraConfig config;
+  private LoraConfig config;
+  private boolean attached = true;
+  private boolean trainable = true;
   private final AdapterState state = new AdapterState();
   private final SequencedMap<String, MergeableLayer> layers = new LinkedHashMap<>();
-  private final WholeParameters whole;
+  private final WholeParameters whole = new WholeParameters();
   private final SequencedMap<String, Tensor> parameters = new LinkedHashMap<>();
 
   private LoraAdapter(CausalLM model, LoraConfig wanted) {
     this.model = model;
     config = wanted.resolved(model.config().modelType());
-    whole = new WholeParameters(model);
     SequencedMap<String, OriginalModules.Place> targets =
         TargetLayers.select(model, config.selection());
     List<Map.Entry<String, Module>> saved = WholeParameters.modules(model, config.modulesToSave());
-    model.setTrainable(false);
     targets.forEach(this::wrap);
     layers.putAll(TokenLayers.add(model, config.trainableTokenIndices(), state));
     layers.forEach((path, layer) ->
@@ -180,33 +180,87 @@ final class LoraAdapter implements Adapter {
   @Override
   public void setEnabled(boolean enabled) {
     state.setEnabled(enabled);
+    if (enabled != attached) {
+      attached = enabled;
+      if (enabled) {
+        whole.attach();
+      } else {
+        whole.detach();
+      }
+    }
+    requireGradients(enabled && trainable);
+  }
+
+  private void requireGradients(boolean required) {
+    parameters.values().forEach(tensor -> tensor.requiresGrad(required));
+  }
+
+  @Override
+  public void setBypassed(boolean bypassed) {
+    state.setEnabled(attached && !bypassed);
+  }
+
+  @Override
+  public void setRows(AdapterState.Rows rows) {
+    state.setEnabled(rows != null || attached);
+    state.setRows(rows);
+  }
+
+  @Override
+  public SequencedMap<String, MergeableLayer> layers() {
+    return Collections.unmodifiableSequencedMap(layers);
+  }
+
+  @Override
+  public WholeParameters whole() {
+    return whole;
+  }
+
+  @Override
+  public void remove() {
+    whole.remove();
+    layers.forEach((path, layer) -> {
+      OriginalModules.unwrap(model, path, layer);
+      layer.close();
+    });
+    layers.clear();
+    parameters.clear();
+  }
+
+  @Override
+  public void rescale(LoraConfig other) {
+    layers.forEach((path, layer) -> {
+      if (layer instanceof LoraLayer lora) {
+        lora.setScaling(other.scaleOf(path).scaling());
+      }
+    });
+    // Dropout stays as the layers were made with it.
+    config = other.resolved(model.config().modelType()).with("lora_dropout", config.loraDropout());
   }
 
   @Override
   public void freeze() {
-    parameters.values().forEach(tensor -> tensor.requiresGrad(false));
+    trainable = false;
+    requireGradients(false);
     parameters.putAll(whole.castBack(UnaryOperator.identity()));
   }
 
   @Override
   public MergeReport mergeAndUnload(MergeOptions options) {
-    return new Merge(model, layers, whole, options).run();
+    return new Merge(model, List.of(layers), List.of(whole), options).run();
   }
 
   private void trainBiases() {
-    model.namedParameters().keySet().stream()
-        .filter(name -> name.equals("bias") || name.endsWith(".bias"))
-        .filter(name -> !parameters.containsKey(name))
-        .filter(this::isTrainedBias)
-        .forEach(whole::train);
-  }
-
-  private boolean isTrainedBias(String name) {
-    return switch (config.bias()) {
-      case NONE -> false;
-      case ALL -> true;
-      case LORA_ONLY ->
-          layers.keySet().stream().anyMatch(path -> name.equals(path + ".base_layer.bias"));
-    };
+    if (config.bias() == LoraBias.NONE) {
+      return;
+    }
+    OriginalModules.of(model)
+        .forEach((path, place) -> {
+          boolean wanted = config.bias() == LoraBias.ALL || layers.containsKey(path);
+          if (wanted && place.inner().parameters().containsKey("bias")) {
+            String adapted = place.outer() == place.inner() ? "" : ".base_layer";
+            whole.train(path + adapted + ".bias", place.inner(), "bias");
+          }
+        });
   }
 }

@@ -18,7 +18,7 @@ import java.util.SequencedMap;
  * <p>As in PEFT, A is [r, vocabulary] and B [hidden, r], both float32; fresh, A is zero and B
  * normal. There is no dropout. The sum has the base's dtype.
  */
-final class LoraEmbedding extends Module implements MergeableLayer {
+final class LoraEmbedding extends Module implements LoraLayer {
   private static final String A = "lora_embedding_A";
   private static final String B = "lora_embedding_B";
   private static final Op NORMAL = Op.find("aten::normal_", "");
@@ -26,7 +26,7 @@ final class LoraEmbedding extends Module implements MergeableLayer {
   private final Slot<UnaryLayer> base;
   private final AdapterState state;
   private final Optional<Dora> dora;
-  private final double scaling;
+  private double scaling;
 
   /**
    * Wraps a table of {@code vocabulary} rows of {@code hidden}.
@@ -70,10 +70,13 @@ final class LoraEmbedding extends Module implements MergeableLayer {
   private Tensor updated(Tensor ids, Tensor result) {
     Tensor rows = Tensor.embedding(ownParameter(A).t(), ids);
     Tensor update = rows.matmul(ownParameter(B).t()).mul(scaling);
+    // The base's rows are scaled already, in Gemma for one; norms are those of the table itself.
+    double scale = ((Embedding) OriginalModules.inner(this)).scale();
+    if (scale != 1) {
+      update = update.mul(scale);
+    }
     if (dora.isEmpty()) {
-      // The base's rows are scaled already, in Gemma for one. With DoRA, PEFT leaves it out.
-      double scale = ((Embedding) OriginalModules.inner(this)).scale();
-      return result.add(scale == 1 ? update : update.mul(scale)).to(result.dtype());
+      return result.add(update).to(result.dtype());
     }
     Tensor factor = dora.get().factor(innermost().exact(), delta());
     return factor.mul(result).add(factor.mul(update)).to(result.dtype());
@@ -99,6 +102,26 @@ final class LoraEmbedding extends Module implements MergeableLayer {
       return scope.moveToOuter(
           dora.map(it -> sum.mul(it.factor(innermost().exact(), delta).detach())).orElse(sum));
     }
+  }
+
+  @Override
+  public Tensor a() {
+    return ownParameter(A);
+  }
+
+  @Override
+  public Tensor b() {
+    return ownParameter(B);
+  }
+
+  @Override
+  public double scaling() {
+    return scaling;
+  }
+
+  @Override
+  public void setScaling(double scaling) {
+    this.scaling = scaling;
   }
 
   @Override

@@ -17,13 +17,13 @@ import java.util.SequencedMap;
  * <p>A is [r, in] and B [out, r], both float32; B may have a bias, and the whole may be decomposed
  * ({@link Dora}). The sum has the base layer's dtype.
  */
-public final class LoraLinear extends Module implements AdaptedLinear {
+public final class LoraLinear extends Module implements AdaptedLinear, LoraLayer {
   private final Slot<LinearLayer> base;
   private final AdapterState state;
   private final Linear down;
   private final Linear up;
   private final Optional<Dora> dora;
-  private final double scaling;
+  private double scaling;
   private final double dropout;
 
   /**
@@ -121,6 +121,26 @@ public final class LoraLinear extends Module implements AdaptedLinear {
   /** Whether the layer adds a bias of its own, which only another bias can take up. */
   boolean hasBias() {
     return up.bias().isPresent();
+  }
+
+  @Override
+  public Tensor a() {
+    return loraA();
+  }
+
+  @Override
+  public Tensor b() {
+    return loraB();
+  }
+
+  @Override
+  public double scaling() {
+    return scaling;
+  }
+
+  @Override
+  public void setScaling(double scaling) {
+    this.scaling = scaling;
   }
 
   @Override

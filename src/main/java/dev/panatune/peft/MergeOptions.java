@@ -23,6 +23,11 @@ public record MergeOptions(DType dtype, boolean requantize, boolean safeMerge) {
     this(dtype, requantize, false);
   }
 
+  /** What a dense weight of a type is stored as. */
+  DType target(DType own) {
+    return dtype == null ? own : dtype;
+  }
+
   /** The same with the check. */
   public MergeOptions safe() {
     return new MergeOptions(dtype, requantize, true);

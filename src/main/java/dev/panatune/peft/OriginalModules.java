@@ -33,6 +33,26 @@ final class OriginalModules {
     return inner;
   }
 
+  /** Takes one of the adapters around a module away, without closing it. */
+  static void unwrap(Module model, String path, AdapterLayer layer) {
+    String at = path;
+    Module current = model.child(at);
+    while (current != layer) {
+      at += ".base_layer";
+      current = model.child(at);
+    }
+    model.replaceChild(at, (Module) layer.base());
+  }
+
+  /** Where the module itself is that the adapters at a path are around. */
+  static String innerPath(Module model, String path) {
+    String at = path;
+    while (model.child(at) instanceof AdapterLayer) {
+      at += ".base_layer";
+    }
+    return at;
+  }
+
   private static void collect(String path, Module outer, SequencedMap<String, Place> into) {
     Module inner = inner(outer);
     into.put(path, new Place(outer, inner));

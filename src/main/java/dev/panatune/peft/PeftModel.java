@@ -8,20 +8,31 @@ import dev.panatune.tensor.GradMode;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.Set;
 
 /**
- * A model with an adapter in it. The model stays the caller's and runs as before, now with the
- * adapter; all but the adapter is frozen.
+ * A model with one adapter in it, or several. The model stays the caller's and runs as before, now
+ * with the adapters that are active; all but those is frozen.
+ *
+ * <p>Several adapters are of LoRA, each under a name; the first is {@value #DEFAULT} unless it is
+ * given another. What they add is added up where several are active.
  */
 public final class PeftModel {
+  /** The name of an adapter that is not given one. */
+  public static final String DEFAULT = "default";
+
   private final CausalLM model;
-  private final Adapter adapter;
+  private final AdapterSet adapters;
+  private Optional<MergeInPlace> merge = Optional.empty();
   private boolean unloaded;
 
-  private PeftModel(CausalLM model, PeftConfig config, AdapterOrigin origin) {
+  private PeftModel(CausalLM model, String name, PeftConfig config, AdapterOrigin origin) {
     this.model = model;
-    adapter = Adapter.of(model, config, origin);
+    model.setTrainable(false);
+    adapters = new AdapterSet(model, name, Adapter.of(model, config, origin));
   }
 
   /**
@@ -32,12 +43,18 @@ public final class PeftModel {
    *     adapted
    */
   public static PeftModel create(CausalLM model, PeftConfig config) {
-    return new PeftModel(model, config, AdapterOrigin.FRESH);
+    return create(model, config, DEFAULT);
+  }
+
+  /** The same under a name. */
+  public static PeftModel create(CausalLM model, PeftConfig config, String name) {
+    return new PeftModel(model, name, config, AdapterOrigin.FRESH);
   }
 
   /** The same, for a configuration that may need the model's tokenizer. */
   public static PeftModel create(PretrainedModel pretrained, PeftConfig config) {
-    return new PeftModel(pretrained.model(), config, AdapterOrigin.freshOn(pretrained));
+    return new PeftModel(
+        pretrained.model(), DEFAULT, config, AdapterOrigin.freshOn(pretrained));
   }
 
   /**
@@ -50,45 +67,164 @@ public final class PeftModel {
    * @throws ConfigurationException if the adapter needs what is not supported yet
    */
   public static PeftModel load(CausalLM model, Path directory, boolean trainable) {
-    PeftModel adapted =
-        new PeftModel(model, AdapterFiles.readConfig(directory), AdapterOrigin.stored(trainable));
-    adapted.readParameters(directory);
+    return load(model, directory, trainable, DEFAULT);
+  }
+
+  /** The same under a name. */
+  public static PeftModel load(CausalLM model, Path directory, boolean trainable, String name) {
+    PeftConfig config = AdapterFiles.readConfig(directory);
+    PeftModel adapted = new PeftModel(model, name, config, AdapterOrigin.stored(trainable));
+    adapted.readParameters(name, directory);
     if (!trainable) {
-      adapted.adapter.freeze();
+      adapted.adapters.get(name).freeze();
     }
     return adapted;
   }
 
-  /** The model, with the adapter in it until it is unloaded. */
+  /** The model, with the adapters in it until they are unloaded. */
   public CausalLM model() {
     return model;
   }
 
-  /** What the adapter is. */
+  /** The adapters' names, in the order in which they were added. */
+  public List<String> adapterNames() {
+    return adapters.names();
+  }
+
+  /** The names of those that take part, in the order in which they were activated. */
+  public List<String> activeAdapters() {
+    return adapters.active();
+  }
+
+  /** What the first active adapter is. */
   public PeftConfig config() {
-    return adapter.config();
+    return adapters.first().config();
+  }
+
+  /** What an adapter is. */
+  public PeftConfig config(String name) {
+    return adapters.get(name).config();
   }
 
   /**
-   * The adapter's parameters by name, float32, always in the same order: those of the method, and
-   * the biases and whole modules that are trained with them.
+   * The first active adapter's parameters by name, float32, always in the same order: those of the
+   * method, and the biases and whole modules that are trained with them.
    */
   public SequencedMap<String, Tensor> parameters() {
-    return adapter.parameters();
+    return adapters.first().parameters();
+  }
+
+  /** The same of an adapter. */
+  public SequencedMap<String, Tensor> parameters(String name) {
+    return adapters.get(name).parameters();
   }
 
   /** Switches dropout on or off. */
   public void setTraining(boolean training) {
-    adapter.setTraining(training);
+    adapters.setTraining(training);
   }
 
-  /** Lets the adapter take part, or not; what is trained whole stays as it is. */
+  /** Lets the active adapters take part, or not; a merge is undone before. */
   public void setEnabled(boolean enabled) {
-    adapter.setEnabled(enabled);
+    checkLoaded();
+    unmergeAdapter();
+    adapters.setEnabled(enabled);
   }
 
   /**
-   * Writes the adapter as PEFT does.
+   * Adds a fresh adapter beside those that are there. It is not active.
+   *
+   * @throws ConfigurationException if there is one of that name, it does not fit the model, or it
+   *     trains the model's biases though another adapter does
+   */
+  public void addAdapter(String name, PeftConfig config) {
+    checkUnmerged("add an adapter");
+    adapters.add(name, config);
+  }
+
+  /**
+   * Adds a saved adapter beside those that are there. It is not active.
+   *
+   * @param trainable whether it may be trained on once it is active
+   */
+  public void loadAdapter(String name, Path directory, boolean trainable) {
+    PeftConfig config = AdapterFiles.readConfig(directory);
+    addAdapter(name, config);
+    try {
+      readParameters(name, directory);
+    } catch (RuntimeException e) {
+      adapters.delete(name);
+      throw e;
+    }
+    if (!trainable) {
+      adapters.get(name).freeze();
+    }
+  }
+
+  /**
+   * Makes adapters the active ones. Those that are trainable are trained from now on.
+   *
+   * @throws ConfigurationException if one is unknown, or two train the same module or token
+   */
+  public void setAdapter(String... names) {
+    checkUnmerged("change the active adapters");
+    adapters.activate(List.of(names));
+  }
+
+  /**
+   * Takes an adapter out and frees it. Where it was the only active one, the first of the others
+   * becomes active.
+   *
+   * @throws ConfigurationException if it is unknown, or the last
+   */
+  public void deleteAdapter(String name) {
+    checkUnmerged("delete an adapter");
+    adapters.delete(name);
+  }
+
+  /**
+   * Puts a saved adapter in the place of one that is there, without touching the model: the new
+   * values are copied into the same tensors.
+   *
+   * @throws ConfigurationException if it differs in more than its values and scale
+   * @throws FormatException if its tensors differ in name or shape
+   */
+  public void hotSwap(String name, Path directory) {
+    checkUnmerged("swap an adapter");
+    adapters.rescale(
+        name, AdapterFiles.readConfig(directory), () -> readParameters(name, directory));
+  }
+
+  /**
+   * Adds an adapter that is made of others; see {@link Combination}. It is not active.
+   *
+   * @throws ConfigurationException if the others cannot be combined so
+   */
+  public void addWeightedAdapter(String name, Combination combination) {
+    addWeightedAdapter(name, combination, TaskArithmetic.Masks.RANDOM);
+  }
+
+  void addWeightedAdapter(String name, Combination combination, TaskArithmetic.Masks masks) {
+    checkUnmerged("add an adapter");
+    adapters.addWeighted(name, combination, masks);
+  }
+
+  /**
+   * Chooses the adapter for every row of the batches that come, until the result is closed; the
+   * active ones do not count meanwhile.
+   *
+   * @param names one a row; {@value AdapterRows#BASE} for none
+   * @throws ConfigurationException if a name is unknown, an adapter trains whole modules or biases,
+   *     or there is a merge or training
+   */
+  public AdapterRows chooseRows(List<String> names) {
+    checkUnmerged("choose adapters by row");
+    return new AdapterRows(adapters, names);
+  }
+
+  /**
+   * Writes the adapters as PEFT does: that named {@value #DEFAULT} into the directory, others into
+   * folders of their names in it.
    *
    * @param directory is there; files of the same names are replaced
    * @param baseModel what to tell as {@code base_model_name_or_path}, or null
@@ -97,26 +233,35 @@ public final class PeftModel {
     checkLoaded();
     try (TensorScope _ = TensorScope.open();
         GradMode _ = GradMode.disable()) {
-      SequencedMap<String, Tensor> tensors = adapter.stateDict();
-      tensors.putAll(adapter.baseState());
-      AdapterFiles.write(directory, adapter.fileOptions(), baseModel, tensors);
-      AdapterFiles.writeTrainingState(directory, adapter.trainingState());
+      for (String name : adapters.names()) {
+        Adapter adapter = adapters.get(name);
+        SequencedMap<String, Tensor> tensors = adapter.stateDict();
+        tensors.putAll(adapter.baseState());
+        Path folder = AdapterFiles.folder(directory, name);
+        AdapterFiles.write(folder, adapter.fileOptions(), baseModel, tensors);
+        AdapterFiles.writeTrainingState(folder, adapter.trainingState());
+      }
     }
   }
 
   /**
-   * Copies a saved adapter of the same configuration into the parameters.
+   * Copies a saved adapter of the same configuration into the first active adapter's parameters.
    *
    * @throws FormatException if a tensor is missing, unknown, or of another shape
    */
   public void readParameters(Path directory) {
     checkLoaded();
+    readParameters(adapters.active().getFirst(), directory);
+  }
+
+  private void readParameters(String name, Path directory) {
+    Adapter adapter = adapters.get(name);
     try (TensorScope _ = TensorScope.open();
         GradMode _ = GradMode.disable()) {
       SequencedMap<String, Tensor> training = adapter.trainingState();
       if (!training.isEmpty()) {
         AdapterFiles.readTrainingState(directory, training)
-            .forEach((name, tensor) -> training.get(name).copy_(tensor));
+            .forEach((key, tensor) -> training.get(key).copy_(tensor));
         return;
       }
       adapter.loadStateDict(
@@ -125,23 +270,91 @@ public final class PeftModel {
   }
 
   /**
-   * Adds the update to the weights and takes the adapter out: what is left in {@link #model} is a
+   * Adds the updates of adapters to the weights; the layers are kept beside, so that {@link
+   * #unmergeAdapter} gives them back bit for bit. As in PEFT, no adapter takes part meanwhile but
+   * through the weights.
+   *
+   * @param names the adapters, merged one after another; none for the active ones
+   * @return how far the weights are from the exact sum, layer by layer
+   */
+  public MergeReport mergeAdapter(MergeOptions options, String... names) {
+    checkUnmerged("merge again");
+    List<SwitchableAdapter> chosen = adapters.switchable(chosen(names));
+    MergeInPlace merged =
+        new MergeInPlace(model, chosen.stream().map(SwitchableAdapter::layers).toList(), options);
+    merge = Optional.of(merged);
+    adapters.setBypassed(true);
+    return merged.report();
+  }
+
+  /** Undoes a merge, where there is one. */
+  public void unmergeAdapter() {
+    checkLoaded();
+    if (merge.isPresent()) {
+      merge.get().undo();
+      merge = Optional.empty();
+      adapters.setBypassed(false);
+    }
+  }
+
+  /**
+   * Adds the updates to the weights and takes the adapters out: what is left in {@link #model} is a
    * plain model. Of a 4-bit base it is one of dense weights, or a 4-bit one again, as asked.
    *
+   * @param names the adapters, merged one after another; none for the active ones
    * @return how far the weights are from the exact sum, layer by layer
-   * @throws ConfigurationException if the adapter's head cannot be merged because the model ties it
+   * @throws ConfigurationException if an adapter's head cannot be merged because the model ties it
    *     to the embeddings
    */
-  public MergeReport mergeAndUnload(MergeOptions options) {
+  public MergeReport mergeAndUnload(MergeOptions options, String... names) {
     checkLoaded();
-    MergeReport report = adapter.mergeAndUnload(options);
+    unmergeAdapter();
+    List<String> chosen = chosen(names);
+    MergeReport report;
+    if (adapters.names().size() == 1) {
+      report = adapters.get(chosen.getFirst()).mergeAndUnload(options);
+    } else {
+      List<SwitchableAdapter> merged = adapters.switchable(chosen);
+      adapters.activate(chosen);
+      List<WholeParameters> wholes = merged.stream().map(SwitchableAdapter::whole).toList();
+      Merge into =
+          new Merge(
+              model, merged.stream().map(SwitchableAdapter::layers).toList(), wholes, options);
+      adapters.removeAllBut(Set.copyOf(chosen));
+      report = into.run();
+    }
     unloaded = true;
     return report;
+  }
+
+  /** Takes the adapters out; what is left in {@link #model} is the base as it was. */
+  public void unload() {
+    checkLoaded();
+    unmergeAdapter();
+    adapters.removeAllBut(Set.of());
+    unloaded = true;
+  }
+
+  private List<String> chosen(String... names) {
+    return names.length == 0 ? adapters.active() : List.of(names);
+  }
+
+  private void checkUnmerged(String action) {
+    checkLoaded();
+    if (merge.isPresent()) {
+      throw new ConfigurationException(
+          "adapters are merged into the weights; unmerge them to " + action);
+    }
   }
 
   private void checkLoaded() {
     if (unloaded) {
       throw new ConfigurationException("the adapter was merged and taken out of the model");
     }
+  }
+
+  /** The folders of adapters that PEFT wrote into one directory, by name. */
+  public static SequencedMap<String, Path> saved(Path directory) {
+    return AdapterFiles.folders(directory);
   }
 }

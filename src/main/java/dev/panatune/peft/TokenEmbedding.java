@@ -16,13 +16,14 @@ import java.util.SequencedMap;
  *
  * <p>The trained rows are float32 [tokens, hidden] and start as the table's own.
  */
-final class TokenEmbedding extends Module implements MergeableLayer {
+final class TokenEmbedding extends Module implements TokenLayer {
   static final String DELTA = "trainable_tokens_delta";
 
   private static final Op INDEX_COPY = Op.find("aten::index_copy", "");
 
   private final Slot<UnaryLayer> base;
   private final AdapterState state;
+  private final List<Integer> ids;
   private final Tensor index;
   private final Tensor places;
 
@@ -35,6 +36,7 @@ final class TokenEmbedding extends Module implements MergeableLayer {
   TokenEmbedding(UnaryLayer table, AdapterState state, Tensor weight, List<Integer> ids) {
     base = addChild("base_layer", UnaryLayer.class, table);
     this.state = state;
+    this.ids = List.copyOf(ids);
     try (TensorScope _ = TensorScope.open()) {
       index = TokenHead.index(ids).keep();
       Tensor none = Tensor.full(-1, DType.INT64, weight.size(0));
@@ -54,6 +56,11 @@ final class TokenEmbedding extends Module implements MergeableLayer {
     Tensor rows = Tensor.embedding(delta(), place.mul(trained)).to(result.dtype());
     Tensor scaled = ((Embedding) OriginalModules.inner(this)).scaled(rows);
     return Tensor.where(trained.unsqueeze(-1), scaled, result);
+  }
+
+  @Override
+  public List<Integer> ids() {
+    return ids;
   }
 
   /** The trained rows, float32 [tokens, hidden]. */

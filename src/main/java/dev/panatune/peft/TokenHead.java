@@ -14,11 +14,12 @@ import java.util.SequencedMap;
  * An output head of which some tokens' rows are replaced by trained ones: those tokens' logits are
  * computed from them.
  */
-final class TokenHead extends Module implements AdaptedLinear {
+final class TokenHead extends Module implements AdaptedLinear, TokenLayer {
   private static final Op INDEX_COPY = Op.find("aten::index_copy", "");
 
   private final Slot<LinearLayer> base;
   private final AdapterState state;
+  private final List<Integer> ids;
   private final Tensor index;
   private final boolean tied;
 
@@ -31,6 +32,7 @@ final class TokenHead extends Module implements AdaptedLinear {
   TokenHead(LinearLayer head, AdapterState state, List<Integer> ids, Tensor delta, boolean tied) {
     base = addChild("base_layer", LinearLayer.class, head);
     this.state = state;
+    this.ids = List.copyOf(ids);
     this.tied = tied;
     try (TensorScope _ = TensorScope.open()) {
       index = index(ids).keep();
@@ -67,6 +69,11 @@ final class TokenHead extends Module implements AdaptedLinear {
 
   private Tensor delta() {
     return ownParameter(TokenEmbedding.DELTA);
+  }
+
+  @Override
+  public List<Integer> ids() {
+    return ids;
   }
 
   /** Whether the trained rows belong to the embedding. */

@@ -6,6 +6,7 @@ import dev.panatune.nn.Module;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,14 +15,29 @@ import java.util.function.UnaryOperator;
 
 /**
  * Parameters of the model itself that are trained beside an adapter: biases, and whole modules. A
- * float32 master is in the model in place of each.
+ * float32 master is in the model in place of each, for as long as they are attached; what was there
+ * before is kept, and comes back when they are detached.
  */
 final class WholeParameters {
-  private final CausalLM model;
-  private final SequencedMap<String, DType> storedTypes = new LinkedHashMap<>();
+  private final SequencedMap<String, Whole> wholes = new LinkedHashMap<>();
 
-  WholeParameters(CausalLM model) {
-    this.model = model;
+  /** One parameter: where it is, what was there, and what takes its place. */
+  private static final class Whole {
+    private final Module holder;
+    private final String name;
+    private final Tensor stored;
+    private Tensor own;
+
+    Whole(Module holder, String name, Tensor stored, Tensor own) {
+      this.holder = holder;
+      this.name = name;
+      this.stored = stored;
+      this.own = own;
+    }
+
+    void put(Tensor tensor) {
+      holder.swapParameter(name, tensor);
+    }
   }
 
   /**
@@ -30,75 +46,133 @@ final class WholeParameters {
    * @throws ConfigurationException if a name fits no module
    */
   static List<Map.Entry<String, Module>> modules(CausalLM model, List<String> modulesToSave) {
+    List<Map.Entry<String, Module>> found = new ArrayList<>();
+    SequencedMap<String, OriginalModules.Place> places = OriginalModules.of(model);
     for (String name : modulesToSave) {
-      if (model.namedModules().noneMatch(entry -> entry.getKey().endsWith(name))) {
+      if (places.keySet().stream().noneMatch(path -> path.endsWith(name))) {
         throw new ConfigurationException("modules_to_save: the model has no module " + name);
       }
     }
-    return model
-        .namedModules()
-        .filter(entry -> modulesToSave.stream().anyMatch(entry.getKey()::endsWith))
-        .toList();
+    places.forEach((path, place) -> {
+      if (modulesToSave.stream().anyMatch(path::endsWith)) {
+        found.add(Map.entry(path, place.inner()));
+      }
+    });
+    return found;
   }
 
   /** Trains all parameters of a module. */
   void trainModule(Map.Entry<String, Module> entry) {
-    Map<String, Tensor> parameters = entry.getValue().namedParameters();
-    if (parameters.isEmpty()) {
+    Module module = entry.getValue();
+    if (module.namedModules().anyMatch(it -> it.getValue() instanceof AdapterLayer)) {
+      throw new ConfigurationException(
+          "modules_to_save: %s has layers with an adapter in it".formatted(entry.getKey()));
+    }
+    if (module.namedParameters().isEmpty()) {
       throw new ConfigurationException(
           "modules_to_save: "
               + entry.getKey()
               + " has no weights of its own to train; a quantised layer cannot be trained whole");
     }
-    parameters.keySet().forEach(name -> train(entry.getKey() + "." + name));
-  }
-
-  /** Trains one parameter: a float32 master takes its place. */
-  void train(String path) {
-    if (storedTypes.containsKey(path)) {
-      return;
-    }
-    try (TensorScope _ = TensorScope.open()) {
-      Tensor stored = model.parameter(path);
-      storedTypes.put(path, stored.dtype());
-      Tensor master = stored.detach().to(DType.FLOAT32).clone().keep();
-      model.swapParameter(path, master.requiresGrad(true));
-      if (!isInUse(stored)) {
-        stored.close();
-      }
-    }
-  }
-
-  /** The masters by path. */
-  SequencedMap<String, Tensor> masters() {
-    SequencedMap<String, Tensor> masters = new LinkedHashMap<>();
-    storedTypes.keySet().forEach(path -> masters.put(path, model.parameter(path)));
-    return masters;
+    module
+        .namedModules()
+        .forEach(it ->
+            it.getValue()
+                .parameters()
+                .keySet()
+                .forEach(name -> {
+                  String inside = it.getKey().isEmpty() ? name : it.getKey() + "." + name;
+                  train(entry.getKey() + "." + inside, it.getValue(), name);
+                }));
   }
 
   /**
-   * Puts every master into the model in the type that the parameter had.
+   * Trains one parameter: a float32 master takes its place.
    *
-   * @param choice from that type to the one to use
-   * @return the new tensors by path
+   * @param key what a file calls it
+   * @param holder the module that has it
+   * @param name the module's name for it
    */
-  Map<String, Tensor> castBack(UnaryOperator<DType> choice) {
-    Map<String, Tensor> cast = new LinkedHashMap<>();
-    storedTypes.forEach((path, stored) -> {
-      try (TensorScope _ = TensorScope.open();
-          Tensor master = model.parameter(path)) {
-        Tensor tensor = master.detach().to(choice.apply(stored)).keep();
-        model.swapParameter(path, tensor);
-        cast.put(path, tensor);
-      }
-    });
-    return cast;
+  void train(String key, Module holder, String name) {
+    if (wholes.containsKey(key)) {
+      return;
+    }
+    try (TensorScope _ = TensorScope.open()) {
+      Tensor stored = holder.parameters().get(name);
+      Tensor master = stored.detach().to(DType.FLOAT32).clone().keep().requiresGrad(true);
+      Whole whole = new Whole(holder, name, stored, master);
+      whole.put(master);
+      holder.closeAlso(stored);
+      holder.closeAlso(master);
+      wholes.put(key, whole);
+    }
   }
 
-  /** A tied tensor has another name yet. */
-  private boolean isInUse(Tensor tensor) {
-    return model
-        .namedModules()
-        .anyMatch(entry -> entry.getValue().parameters().containsValue(tensor));
+  /** Whether nothing is trained whole. */
+  boolean isEmpty() {
+    return wholes.isEmpty();
+  }
+
+  /** What is in the model in place of its own, by the file's names. */
+  SequencedMap<String, Tensor> masters() {
+    SequencedMap<String, Tensor> masters = new LinkedHashMap<>();
+    wholes.forEach((key, whole) -> masters.put(key, whole.own));
+    return masters;
+  }
+
+  /** Puts them into the model. */
+  void attach() {
+    wholes.values().forEach(whole -> whole.put(whole.own));
+  }
+
+  /** Puts back what was there before. */
+  void detach() {
+    wholes.values().forEach(whole -> whole.put(whole.stored));
+  }
+
+  /** Puts back what was there before, and frees what was trained. */
+  void remove() {
+    detach();
+    wholes.values().forEach(whole -> whole.own.close());
+    wholes.clear();
+  }
+
+  /**
+   * Ends training: what takes a parameter's place has the type that the parameter had.
+   *
+   * @param choice from that type to the one to use
+   * @return the new tensors, by the file's names
+   */
+  SequencedMap<String, Tensor> castBack(UnaryOperator<DType> choice) {
+    for (Whole whole : wholes.values()) {
+      try (TensorScope _ = TensorScope.open();
+          Tensor master = whole.own) {
+        boolean attached = whole.holder.parameters().get(whole.name) == master;
+        DType dtype = choice.apply(whole.stored.dtype());
+        // A tensor that has the type already would be freed with the master.
+        whole.own = master.detach().to(dtype).clone().keep();
+        whole.holder.closeAlso(whole.own);
+        if (attached) {
+          whole.put(whole.own);
+        }
+      }
+    }
+    return masters();
+  }
+
+  /** They become the model's own for good: what was there before is freed unless it is tied. */
+  void settle(CausalLM model, UnaryOperator<DType> choice) {
+    castBack(choice);
+    attach();
+    for (Whole whole : wholes.values()) {
+      boolean inUse =
+          model
+              .namedModules()
+              .anyMatch(it -> it.getValue().parameters().containsValue(whole.stored));
+      if (!inUse) {
+        whole.stored.close();
+      }
+    }
+    wholes.clear();
   }
 }

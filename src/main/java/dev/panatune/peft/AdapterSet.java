@@ -1,0 +1,236 @@
+package dev.panatune.peft;
+
+import dev.panatune.error.ConfigurationException;
+import dev.panatune.model.CausalLM;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SequencedMap;
+import java.util.Set;
+
+/** The adapters on one model, by name, and which of them take part. */
+final class AdapterSet {
+  private final CausalLM model;
+  private final SequencedMap<String, Adapter> adapters = new LinkedHashMap<>();
+  private List<String> active;
+  private boolean enabled = true;
+  private boolean training;
+
+  /** A first adapter, which is active. */
+  AdapterSet(CausalLM model, String name, Adapter first) {
+    this.model = model;
+    checkName(name);
+    adapters.put(name, first);
+    active = List.of(name);
+  }
+
+  List<String> names() {
+    return List.copyOf(adapters.keySet());
+  }
+
+  List<String> active() {
+    return active;
+  }
+
+  boolean isTraining() {
+    return training;
+  }
+
+  Adapter first() {
+    return adapters.get(active.getFirst());
+  }
+
+  /**
+   * The adapter of a name.
+   *
+   * @throws ConfigurationException if there is none; the message lists those that there are
+   */
+  Adapter get(String name) {
+    Adapter adapter = adapters.get(name);
+    if (adapter == null) {
+      throw new ConfigurationException(
+          "there is no adapter " + name + "; there are " + String.join(", ", adapters.keySet()));
+    }
+    return adapter;
+  }
+
+  /**
+   * Adapters that can be put in and out.
+   *
+   * @throws ConfigurationException if one is of a method that cannot
+   */
+  List<SwitchableAdapter> switchable(List<String> names) {
+    return names.stream().map(this::switchable).toList();
+  }
+
+  private SwitchableAdapter switchable(String name) {
+    if (get(name) instanceof SwitchableAdapter adapter) {
+      return adapter;
+    }
+    throw new ConfigurationException(
+        "%s is %s; only LoRA adapters can be switched, merged apart or be several on a model"
+            .formatted(name, get(name).config().summary()));
+  }
+
+  void setTraining(boolean training) {
+    this.training = training;
+    adapters.values().forEach(adapter -> adapter.setTraining(training));
+  }
+
+  void setEnabled(boolean enabled) {
+    this.enabled = enabled;
+    active.forEach(name -> get(name).setEnabled(enabled));
+  }
+
+  /** Leaves all layers as they are, because their weights have the adapters in them. */
+  void setBypassed(boolean bypassed) {
+    switchable(names()).forEach(adapter -> adapter.setBypassed(bypassed));
+  }
+
+  void activate(List<String> names) {
+    if (names.isEmpty()) {
+      throw new ConfigurationException(
+          "no adapter is named; setEnabled(false) lets none take part");
+    }
+    if (adapters.size() == 1 && names.equals(active)) {
+      return;
+    }
+    checkApart(names);
+    switchable(active).forEach(adapter -> adapter.setEnabled(false));
+    active = List.copyOf(names);
+    if (enabled) {
+      switchable(active).forEach(adapter -> adapter.setEnabled(true));
+    }
+  }
+
+  /** As in PEFT, two cannot both replace a module, or a token's embedding. */
+  private void checkApart(List<String> names) {
+    Map<String, String> owners = new HashMap<>();
+    for (String name : names) {
+      SwitchableAdapter adapter = switchable(name);
+      List<String> replaced = new ArrayList<>(adapter.whole().masters().keySet());
+      adapter
+          .layers()
+          .forEach((path, layer) -> {
+            if (layer instanceof TokenLayer tokens) {
+              tokens.ids().forEach(id -> replaced.add(path + ", token " + id));
+            }
+          });
+      for (String key : replaced) {
+        String other = owners.put(key, name);
+        if (other != null) {
+          throw new ConfigurationException(
+              other.equals(name)
+                  ? name + " is named twice"
+                  : "%s and %s cannot be active together: both train %s"
+                      .formatted(other, name, key));
+        }
+      }
+    }
+    if (Set.copyOf(names).size() != names.size()) {
+      throw new ConfigurationException("an adapter is named twice: " + String.join(", ", names));
+    }
+  }
+
+  void add(String name, PeftConfig config) {
+    checkName(name);
+    if (adapters.containsKey(name)) {
+      throw new ConfigurationException("there is an adapter " + name + " already");
+    }
+    if (!(config instanceof LoraConfig lora)) {
+      throw new ConfigurationException(
+          "%s is %s; only LoRA adapters can be several on a model"
+              .formatted(name, config.summary()));
+    }
+    switchable(names());
+    if (lora.bias() != LoraBias.NONE && trainsBiases()) {
+      throw new ConfigurationException(
+          name
+              + " trains biases (bias: "
+              + lora.bias().peftName()
+              + "), and another adapter does"
+              + " so too: as in PEFT, only one on a model can");
+    }
+    // A new adapter starts from the model itself, not from what others trained of it.
+    switchable(active).forEach(adapter -> adapter.setEnabled(false));
+    try {
+      LoraAdapter added = LoraAdapter.of(model, lora);
+      added.setTraining(training);
+      added.setEnabled(false);
+      adapters.put(name, added);
+    } finally {
+      setEnabled(enabled);
+    }
+  }
+
+  private boolean trainsBiases() {
+    return adapters.values().stream()
+        .anyMatch(
+            adapter -> adapter.config() instanceof LoraConfig lora && lora.bias() != LoraBias.NONE);
+  }
+
+  private static void checkName(String name) {
+    if (!name.matches("[A-Za-z0-9_][A-Za-z0-9_ -]*") || name.equals(AdapterRows.BASE)) {
+      throw new ConfigurationException(
+          "'%s' is no name for an adapter: letters, digits, _ and - are".formatted(name));
+    }
+  }
+
+  void delete(String name) {
+    SwitchableAdapter adapter = switchable(name);
+    if (adapters.size() == 1) {
+      throw new ConfigurationException(name + " is the only adapter; unload takes it out");
+    }
+    adapter.setEnabled(false);
+    adapter.remove();
+    adapters.remove(name);
+    List<String> rest = active.stream().filter(other -> !other.equals(name)).toList();
+    active = rest.isEmpty() ? List.of(adapters.firstEntry().getKey()) : rest;
+    setEnabled(enabled);
+  }
+
+  void rescale(String name, PeftConfig config, Runnable reading) {
+    SwitchableAdapter adapter = switchable(name);
+    if (!(config instanceof LoraConfig lora) || lora.initLoraWeights().changesBase()) {
+      throw new ConfigurationException(
+          "%s cannot take the place of %s: %s"
+              .formatted(
+                  config.summary(),
+                  name,
+                  config instanceof LoraConfig
+                      ? "it changes the base's weights"
+                      : "it is of another method"));
+    }
+    reading.run();
+    adapter.rescale(lora);
+  }
+
+  void addWeighted(String name, Combination combination, TaskArithmetic.Masks masks) {
+    List<LoraAdapter> sources = new ArrayList<>();
+    for (String source : combination.adapters()) {
+      sources.add((LoraAdapter) switchable(source));
+    }
+    add(name, combination.config(sources));
+    LoraAdapter added = (LoraAdapter) get(name);
+    try {
+      combination.fill(added, sources, masks);
+    } catch (RuntimeException e) {
+      delete(name);
+      throw e;
+    }
+    added.freeze();
+  }
+
+  void removeAllBut(Set<String> kept) {
+    for (String name : names()) {
+      if (!kept.contains(name)) {
+        SwitchableAdapter adapter = switchable(name);
+        adapter.setEnabled(false);
+        adapter.remove();
+        adapters.remove(name);
+      }
+    }
+  }
+}
