@@ -53,8 +53,7 @@ public final class PeftModel {
 
   /** The same, for a configuration that may need the model's tokenizer. */
   public static PeftModel create(PretrainedModel pretrained, PeftConfig config) {
-    return new PeftModel(
-        pretrained.model(), DEFAULT, config, AdapterOrigin.freshOn(pretrained));
+    return new PeftModel(pretrained.model(), DEFAULT, config, AdapterOrigin.freshOn(pretrained));
   }
 
   /**
