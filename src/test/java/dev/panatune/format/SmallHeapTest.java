@@ -1,11 +1,14 @@
 package dev.panatune.format;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.panatune.error.FormatException;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -13,17 +16,24 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Headers of a hundred megabytes, made to exhaust memory, are refused in a heap of 256 MB. */
+/**
+ * Headers of a hundred megabytes, made to exhaust memory, are refused in a heap of 256 MB, without
+ * libtorch.
+ */
 @Timeout(value = 5, unit = TimeUnit.MINUTES)
 class SmallHeapTest {
   private static final int HEADER_BYTES = 99_000_000;
+  private static final long LONGEST_NANOS = 12_000_000_000L;
 
   @TempDir Path directory;
 
@@ -33,12 +43,17 @@ class SmallHeapTest {
 
     public static void main(String[] paths) {
       for (String path : paths) {
+        long start = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
         try {
           System.out.println(Inspection.of(Path.of(path)).tensors().size() + " tensors");
         } catch (FormatException e) {
           System.out.println("refused");
         } catch (OutOfMemoryError e) {
           System.out.println("out of memory in " + path);
+        }
+        long end = ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
+        if (end - start > LONGEST_NANOS) {
+          System.out.println("computed for " + (end - start) + " ns in " + path);
         }
       }
     }
@@ -59,8 +74,32 @@ class SmallHeapTest {
             safetensors("metadata", "{\"__metadata__\":{", "\"%d\":\"" + text + "\"", "}}"),
             ggufOfKeys(),
             ggufList("strings", GgufBytes.STRING, HEADER_BYTES / 8),
-            ggufList("numbers", GgufBytes.UINT8, 2 * HEADER_BYTES));
+            ggufList("numbers", GgufBytes.UINT8, 2 * HEADER_BYTES),
+            pickle("lists", "]"),
+            pickle("tables", "}K\1Ns"),
+            pickle("marks", "("),
+            pickle("tuples", ")"),
+            pickle("kept", "Nr\1\2\3\4"),
+            pickle("texts", "X\1\0\0\0a"),
+            pickle("shared", "]q\0" + "(h\0h\0h\0h\0tq\0".repeat(16)),
+            zipOfMembers());
     assertEquals(files.stream().map(file -> "refused").toList(), probe(files));
+  }
+
+  @Test
+  void readingEndsWhenItsTimeIsOver() throws IOException {
+    StringBuilder text =
+        new StringBuilder("{" + SafetensorsBytes.tensor("t0", "U8", "[0]", "[0,0]"));
+    for (int i = 1; i < 2000; i++) {
+      text.append(',').append(SafetensorsBytes.tensor("t" + i, "U8", "[0]", "[0,0]"));
+    }
+    Path file =
+        SafetensorsBytes.file(directory, SafetensorsBytes.of(text.append('}').toString(), 0));
+    assertEquals(2000, SafetensorsFile.open(file).tensors().size());
+    HeapBudget none = new HeapBudget(96 << 20, Duration.ofNanos(1));
+    FormatException error =
+        assertThrows(FormatException.class, () -> SafetensorsFile.open(file, none));
+    assertTrue(error.getMessage().contains("takes longer"), error.getMessage());
   }
 
   @Test
@@ -78,7 +117,7 @@ class SmallHeapTest {
     assertEquals(List.of("100000 tensors"), probe(List.of(file)));
   }
 
-  private static List<String> probe(List<Path> files) throws IOException, InterruptedException {
+  private List<String> probe(List<Path> files) throws IOException, InterruptedException {
     List<String> command =
         new ArrayList<>(
             List.of(
@@ -89,8 +128,11 @@ class SmallHeapTest {
                 System.getProperty("java.class.path"),
                 Probe.class.getName()));
     files.forEach(file -> command.add(file.toString()));
-    Process process =
-        new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+    ProcessBuilder builder =
+        new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
+    builder.environment().put("PANATUNE_TORCH", directory.resolve("none").toString());
+    builder.environment().put("PANATUNE_HOME", directory.resolve("none").toString());
+    Process process = builder.start();
     List<String> lines;
     try (var output = process.inputReader()) {
       lines = output.lines().toList();
@@ -136,6 +178,35 @@ class SmallHeapTest {
         out.write(new byte[] {8, 0, 0, 0, 0, 0, 0, 0});
         write(out, key);
         out.write(new byte[] {0, 0, 0, 0, 1});
+      }
+    }
+    return file;
+  }
+
+  /** Deflates a pickle that repeats instructions up to the largest size that is read. */
+  private Path pickle(String name, String instructions) throws IOException {
+    Path file = directory.resolve(name + ".pt");
+    byte[] piece = instructions.getBytes(StandardCharsets.ISO_8859_1);
+    try (ZipOutputStream zip =
+        new ZipOutputStream(new BufferedOutputStream(Files.newOutputStream(file)))) {
+      zip.putNextEntry(new ZipEntry("archive/data.pkl"));
+      zip.write(new byte[] {(byte) 0x80, 2});
+      for (int size = 3; size + piece.length <= 32 << 20; size += piece.length) {
+        zip.write(piece);
+      }
+      zip.write('.');
+      zip.closeEntry();
+    }
+    return file;
+  }
+
+  private Path zipOfMembers() throws IOException {
+    Path file = directory.resolve("members.pt");
+    try (ZipOutputStream zip =
+        new ZipOutputStream(new BufferedOutputStream(Files.newOutputStream(file)))) {
+      for (int i = 0; i < 400_000; i++) {
+        zip.putNextEntry(new ZipEntry("archive/data/" + i));
+        zip.closeEntry();
       }
     }
     return file;
