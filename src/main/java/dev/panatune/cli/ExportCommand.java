@@ -3,6 +3,7 @@ package dev.panatune.cli;
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.format.GgmlType;
 import dev.panatune.model.LoadOptions;
+import dev.panatune.run.AdapterChoice;
 import dev.panatune.run.OpenModel;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Device;
@@ -81,7 +82,7 @@ final class ExportCommand implements Callable<Integer> {
         new LoadOptions(
             Optional.ofNullable(dtype).map(DTypes::parse), Optional.empty(), Device.CPU);
     threads.apply();
-    try (OpenModel open = OpenModel.open(model, Optional.empty(), options)) {
+    try (OpenModel open = OpenModel.open(model, AdapterChoice.NONE, options)) {
       DType stored = open.model().namedParameters().values().iterator().next().dtype();
       if (gguf) {
         open.pretrained().saveGguf(out, ggmlType.orElse(STORED.get(stored)));

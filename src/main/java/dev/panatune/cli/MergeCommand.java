@@ -14,10 +14,10 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** Makes one model of a model and its adapter. */
+/** Makes one model of a model and its adapters. */
 @Command(
     name = "merge",
-    description = "Makes one model of a model and its adapter, as a Hugging Face directory.")
+    description = "Makes one model of a model and its adapters, as a Hugging Face directory.")
 final class MergeCommand implements Callable<Integer> {
   @Mixin private ModelOptions model;
 
@@ -39,7 +39,7 @@ final class MergeCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (model.adapter().isEmpty()) {
+    if (!model.hasAdapter()) {
       throw new ParameterException(spec.commandLine(), "Missing required option: '--adapter=DIR'");
     }
     if (requantize && !model.loadsIn4bit()) {

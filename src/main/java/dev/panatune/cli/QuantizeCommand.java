@@ -3,6 +3,7 @@ package dev.panatune.cli;
 import dev.panatune.model.LoadOptions;
 import dev.panatune.quant.QuantConfig;
 import dev.panatune.quant.QuantType;
+import dev.panatune.run.AdapterChoice;
 import dev.panatune.run.OpenModel;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Device;
@@ -64,7 +65,7 @@ final class QuantizeCommand implements Callable<Integer> {
         new QuantConfig(quantType, QuantConfig.DEFAULT_BLOCK_SIZE, doubleQuant, type, List.of());
     LoadOptions options = new LoadOptions(Optional.of(type), Optional.of(config), Device.CPU);
     threads.apply();
-    try (OpenModel open = OpenModel.open(model, Optional.empty(), options)) {
+    try (OpenModel open = OpenModel.open(model, AdapterChoice.NONE, options)) {
       open.pretrained().save(out, type);
     }
     spec.commandLine().getOut().println(out);

@@ -50,11 +50,10 @@ final class GgufConfig {
     }
     ModelFamily family =
         ModelFamily.ofGguf(name)
-            .orElseThrow(
-                () ->
-                    new ConfigurationException(
-                        "The GGUF architecture %s is not supported; supported are %s"
-                            .formatted(name, known())));
+            .orElseThrow(() ->
+                new ConfigurationException(
+                    "The GGUF architecture %s is not supported; supported are %s"
+                        .formatted(name, known())));
     return family.ownNames(new GgufConfig(file, family).json());
   }
 

@@ -47,12 +47,11 @@ final class GgufRopeFactors {
             .mapToObj(log2 -> new RopeConfig.Llama3(theta, largest, LOW, HIGH, 1 << log2))
             .filter(candidate -> matches(stored, of(candidate, headDim)))
             .findFirst()
-            .orElseThrow(
-                () ->
-                    new ConfigurationException(
-                        ("%s: the rotary factors in %s are not those of Llama 3.1; other scalings"
-                             + " are not supported yet")
-                            .formatted(file.path(), TENSOR)));
+            .orElseThrow(() ->
+                new ConfigurationException(
+                    ("%s: the rotary factors in %s are not those of Llama 3.1; other scalings"
+                            + " are not supported yet")
+                        .formatted(file.path(), TENSOR)));
     Map<String, Object> scaling = new LinkedHashMap<>();
     scaling.put("rope_type", "llama3");
     scaling.put("factor", factor);

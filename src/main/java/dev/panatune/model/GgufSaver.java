@@ -102,23 +102,21 @@ final class GgufSaver {
     weights.dense().forEach((name, tensor) -> put(tensors, name, tensor.shape(), () -> tensor));
     weights
         .quantized()
-        .forEach(
-            (path, layer) ->
-                put(
-                    tensors,
-                    path + ".weight",
-                    layer.weight().shape(),
-                    () -> layer.weight().dequantize(DType.FLOAT32)));
+        .forEach((path, layer) ->
+            put(
+                tensors,
+                path + ".weight",
+                layer.weight().shape(),
+                () -> layer.weight().dequantize(DType.FLOAT32)));
     ropeFactors(tensors);
     List<GgufTensorSpec> specs = new ArrayList<>(tensors.keySet());
     try (GgufWriter writer = GgufWriter.create(file, metadata(), specs)) {
-      tensors.forEach(
-          (spec, tensor) -> {
-            try (TensorScope _ = TensorScope.open()) {
-              Tensor encoded = GgufEncoding.encode(tensor.get(), spec.type());
-              writer.append(spec.name(), encoded.segment());
-            }
-          });
+      tensors.forEach((spec, tensor) -> {
+        try (TensorScope _ = TensorScope.open()) {
+          Tensor encoded = GgufEncoding.encode(tensor.get(), spec.type());
+          writer.append(spec.name(), encoded.segment());
+        }
+      });
       writer.commit();
     }
   }
@@ -131,10 +129,8 @@ final class GgufSaver {
     String stored =
         names
             .gguf(name)
-            .orElseThrow(
-                () ->
-                    new ConfigurationException(
-                        "The parameter %s has no name in GGUF".formatted(name)));
+            .orElseThrow(() ->
+                new ConfigurationException("The parameter %s has no name in GGUF".formatted(name)));
     GgmlType kept = shape.length < 2 ? GgmlType.F32 : typeOf(shape[shape.length - 1]);
     tensors.put(new GgufTensorSpec(stored, kept, shape), () -> layout.stored(name, tensor.get()));
   }

@@ -293,14 +293,13 @@ enum ModelFamily {
     Map<String, Object> values = new HashMap<>(COMMON_DEFAULTS);
     values.putAll(defaults);
     Map<String, Object> own = new LinkedHashMap<>();
-    json.forEach(
-        (key, value) -> {
-          if (aliases.containsKey(key)) {
-            own.put(aliases.get(key), value);
-          } else {
-            values.put(key, value);
-          }
-        });
+    json.forEach((key, value) -> {
+      if (aliases.containsKey(key)) {
+        own.put(aliases.get(key), value);
+      } else {
+        values.put(key, value);
+      }
+    });
     values.putAll(own);
     return new ConfigFields("config.json", Collections.unmodifiableMap(values), reversed(aliases));
   }

@@ -80,11 +80,10 @@ public final class PretrainedModel implements AutoCloseable {
    * @throws FormatException if the model has none
    */
   public Tokenizer tokenizer() {
-    return tokenizer.orElseThrow(
-        () ->
-            new FormatException(
-                "%s has no tokenizer.json; put the one of its base model beside the weights"
-                    .formatted(reference)));
+    return tokenizer.orElseThrow(() ->
+        new FormatException(
+            "%s has no tokenizer.json; put the one of its base model beside the weights"
+                .formatted(reference)));
   }
 
   /** Returns what {@code generation_config.json} says, empty where there is none. */

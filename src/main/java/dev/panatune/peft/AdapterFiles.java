@@ -140,18 +140,17 @@ final class AdapterFiles {
     Map<String, Tensor> result = new LinkedHashMap<>();
     Map<String, Tensor> missing = new LinkedHashMap<>(expected);
     Map<String, Tensor> unexpected = new LinkedHashMap<>();
-    found.forEach(
-        (key, tensor) -> {
-          String name = expected.containsKey(key) || optional.containsKey(key) ? key : PREFIX + key;
-          Tensor required = missing.remove(name);
-          Tensor wanted = required == null ? optional.get(name) : required;
-          if (wanted == null) {
-            unexpected.put(key, tensor);
-          } else {
-            checkShape(file, key, tensor, wanted);
-            result.put(name, tensor);
-          }
-        });
+    found.forEach((key, tensor) -> {
+      String name = expected.containsKey(key) || optional.containsKey(key) ? key : PREFIX + key;
+      Tensor required = missing.remove(name);
+      Tensor wanted = required == null ? optional.get(name) : required;
+      if (wanted == null) {
+        unexpected.put(key, tensor);
+      } else {
+        checkShape(file, key, tensor, wanted);
+        result.put(name, tensor);
+      }
+    });
     if (!missing.isEmpty() || !unexpected.isEmpty()) {
       throw new FormatException(
           file

@@ -20,6 +20,7 @@ public final class MergedModel {
    * @param requantize whether 4-bit layers are 4-bit again
    * @param directory must not exist, or be empty
    * @return how far the merged weights are from the exact sum
+   * @throws dev.panatune.error.ConfigurationException if a merged weight would not be finite
    */
   public static MergeReport save(
       PretrainedModel pretrained,
@@ -28,7 +29,7 @@ public final class MergedModel {
       boolean requantize,
       Path directory) {
     DType stored = dtype.orElseGet(() -> dtypeOf(pretrained));
-    MergeReport report = adapter.mergeAndUnload(new MergeOptions(stored, requantize));
+    MergeReport report = adapter.mergeAndUnload(new MergeOptions(stored, requantize).safe());
     pretrained.save(directory, stored);
     return report;
   }

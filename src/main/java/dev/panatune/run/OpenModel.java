@@ -6,7 +6,6 @@ import dev.panatune.model.LoadOptions;
 import dev.panatune.model.PretrainedModel;
 import dev.panatune.peft.PeftModel;
 import dev.panatune.text.Tokenizer;
-import java.nio.file.Path;
 import java.util.Optional;
 
 /** A model that is ready to be used, with an adapter on it where one was named. */
@@ -23,13 +22,12 @@ public final class OpenModel implements AutoCloseable {
    * Finds and loads a model.
    *
    * @param reference a directory, a GGUF file or a package's file
-   * @param adapter the directory of a PEFT adapter, frozen
+   * @param adapters PEFT adapters to put on it, frozen
    */
-  public static OpenModel open(String reference, Optional<Path> adapter, LoadOptions options) {
+  public static OpenModel open(String reference, AdapterChoice adapters, LoadOptions options) {
     PretrainedModel pretrained = PretrainedModel.load(Hub.resolve(reference), reference, options);
     try {
-      return new OpenModel(
-          pretrained, adapter.map(path -> PeftModel.load(pretrained.model(), path, false)));
+      return new OpenModel(pretrained, adapters.on(pretrained.model()));
     } catch (RuntimeException e) {
       pretrained.close();
       throw e;

@@ -247,9 +247,8 @@ public final class Tokenizer implements AutoCloseable {
     fields.putAll(config.specialTokens());
     AtomicFiles.writeString(directory.resolve("tokenizer.json"), json);
     AtomicFiles.writeString(directory.resolve(TokenizerConfig.FILE), TokenizerJson.pretty(fields));
-    chatTemplate.ifPresent(
-        template ->
-            AtomicFiles.writeString(directory.resolve(TokenizerConfig.TEMPLATE_FILE), template));
+    chatTemplate.ifPresent(template ->
+        AtomicFiles.writeString(directory.resolve(TokenizerConfig.TEMPLATE_FILE), template));
   }
 
   @Override

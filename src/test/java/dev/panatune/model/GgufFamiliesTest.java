@@ -57,15 +57,14 @@ class GgufFamiliesTest {
                 file(name + ".gguf"), LoadOptions.stored().withDtype(DType.FLOAT32))) {
       Map<String, Tensor> expected = TensorFile.read(file(name + ".safetensors"));
       Map<String, Tensor> parameters = new LinkedHashMap<>(loaded.model().namedParameters());
-      expected.forEach(
-          (key, tensor) -> {
-            if (key.startsWith(MODEL)) {
-              Tensor read = parameters.remove(key.substring(MODEL.length()));
-              // A norm that is stored plus 1 has lost its last bits.
-              double error = read.sub(tensor).abs().max().item();
-              assertTrue(error <= 1e-7, "%s differs by %e".formatted(key, error));
-            }
-          });
+      expected.forEach((key, tensor) -> {
+        if (key.startsWith(MODEL)) {
+          Tensor read = parameters.remove(key.substring(MODEL.length()));
+          // A norm that is stored plus 1 has lost its last bits.
+          double error = read.sub(tensor).abs().max().item();
+          assertTrue(error <= 1e-7, "%s differs by %e".formatted(key, error));
+        }
+      });
       assertEquals(Map.of(), parameters);
       double error =
           FamilyFixtures.difference(
@@ -97,13 +96,12 @@ class GgufFamiliesTest {
       loaded
           .model()
           .namedParameters()
-          .forEach(
-              (key, tensor) -> {
-                String stored = names.gguf(key).orElseThrow();
-                assertEquals(key, names.huggingFace(stored).orElseThrow());
-                Tensor back = layout.inModel(key, layout.stored(key, tensor));
-                assertTrue(back.sub(tensor).abs().max().item() <= 1e-6, key);
-              });
+          .forEach((key, tensor) -> {
+            String stored = names.gguf(key).orElseThrow();
+            assertEquals(key, names.huggingFace(stored).orElseThrow());
+            Tensor back = layout.inModel(key, layout.stored(key, tensor));
+            assertTrue(back.sub(tensor).abs().max().item() <= 1e-6, key);
+          });
     }
   }
 }

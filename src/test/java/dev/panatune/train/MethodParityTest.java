@@ -94,11 +94,10 @@ class MethodParityTest {
       Map<String, Tensor> theirs = TensorFile.read(adapter(name).resolve(WEIGHTS));
       Map<String, Tensor> ours = TensorFile.read(directory.resolve(WEIGHTS));
       assertEquals(theirs.keySet(), ours.keySet());
-      theirs.forEach(
-          (key, tensor) -> {
-            assertEquals(tensor.dtype(), ours.get(key).dtype(), key);
-            assertTrue(tensor.equal(ours.get(key)), key);
-          });
+      theirs.forEach((key, tensor) -> {
+        assertEquals(tensor.dtype(), ours.get(key).dtype(), key);
+        assertTrue(tensor.equal(ours.get(key)), key);
+      });
       assertEquals("pt", SafetensorsFile.open(directory.resolve(WEIGHTS)).metadata().get("format"));
     }
   }
@@ -239,17 +238,15 @@ class MethodParityTest {
     long compared =
         golden.keySet().stream()
             .filter(key -> key.startsWith("after."))
-            .peek(
-                key -> {
-                  String name =
-                      key.substring(key.startsWith(prefix) ? prefix.length() : "after.".length());
-                  Tensor found = adapted.parameters().get(name.replace(".modules_to_save", ""));
-                  assertTrue(found != null, name + " is not in " + adapted.parameters().keySet());
-                  double difference =
-                      found.detach().sub(golden.get(key)).norm().item()
-                          / golden.get(key).norm().item();
-                  assertTrue(difference < WEIGHT_TOLERANCE, name + " is off by " + difference);
-                })
+            .peek(key -> {
+              String name =
+                  key.substring(key.startsWith(prefix) ? prefix.length() : "after.".length());
+              Tensor found = adapted.parameters().get(name.replace(".modules_to_save", ""));
+              assertTrue(found != null, name + " is not in " + adapted.parameters().keySet());
+              double difference =
+                  found.detach().sub(golden.get(key)).norm().item() / golden.get(key).norm().item();
+              assertTrue(difference < WEIGHT_TOLERANCE, name + " is off by " + difference);
+            })
             .count();
     assertEquals(adapted.parameters().size(), compared);
   }
@@ -272,13 +269,12 @@ class MethodParityTest {
   /** The rows without their padding. */
   private static List<Example> examples(JsonState run) {
     return run.at("batches").elements().stream()
-        .flatMap(
-            batch -> {
-              List<JsonState> ids = batch.at("input_ids").elements();
-              List<JsonState> labels = batch.at("labels").elements();
-              return IntStream.range(0, ids.size())
-                  .mapToObj(row -> example(integers(ids.get(row)), integers(labels.get(row))));
-            })
+        .flatMap(batch -> {
+          List<JsonState> ids = batch.at("input_ids").elements();
+          List<JsonState> labels = batch.at("labels").elements();
+          return IntStream.range(0, ids.size())
+              .mapToObj(row -> example(integers(ids.get(row)), integers(labels.get(row))));
+        })
         .toList();
   }
 
