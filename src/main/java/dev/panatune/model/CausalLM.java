@@ -14,7 +14,7 @@ import dev.panatune.tensor.TensorScope;
 import java.util.List;
 
 /**
- * A decoder with a language-modelling head.
+ * A decoder with a language-modelling head, or with the head of a {@link SequenceClassifier}.
  *
  * <p>{@link #hiddenStates}, {@link #logits} and {@link #loss} are the whole of it; {@link
  * #positions}, {@link #embed}, {@link #enter}, {@link #layer}, {@link #finalNorm} and {@link
@@ -40,8 +40,8 @@ public final class CausalLM extends Module {
     LinearLayer built =
         config.tiedHead()
             ? new Linear(((Embedding) decoder.embedding()).weight(), null)
-            : source.linear("lm_head", config.vocabSize(), config.hiddenSize(), false);
-    head = addChild("lm_head", LinearLayer.class, built);
+            : source.linear(config.headName(), config.headSize(), config.hiddenSize(), false);
+    head = addChild(config.headName(), LinearLayer.class, built);
   }
 
   /**

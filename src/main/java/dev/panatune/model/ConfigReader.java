@@ -2,9 +2,12 @@ package dev.panatune.model;
 
 import dev.panatune.nn.Activation;
 import dev.panatune.tensor.DType;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 
 /** Reads a {@code config.json} by the rules of its family. */
 final class ConfigReader {
@@ -32,6 +35,7 @@ final class ConfigReader {
       throw config.error(LAYERS, "no model has more than " + MOST_LAYERS);
     }
     AttentionConfig attention = attention(hiddenSize, layerCount);
+    Optional<ClassifierConfig> classifier = classifier();
     return new ModelConfig(
         family.modelType(),
         config.positive("vocab_size"),
@@ -43,11 +47,12 @@ final class ConfigReader {
         new RopeLayers(family, config, layerCount, attention.headDim()).read(),
         multipliers(hiddenSize),
         config.flag("use_parallel_residual", false) && family == ModelFamily.GPT_NEOX,
-        config.flag("tie_word_embeddings", false),
+        classifier.isEmpty() && config.flag("tie_word_embeddings", false),
         dropouts(),
         config.number("initializer_range"),
         config.tokenIds("eos_token_id"),
         storedDtype(),
+        classifier,
         json);
   }
 
@@ -105,6 +110,38 @@ final class ConfigReader {
       case ALWAYS -> true;
       case STATED -> config.flag(key, false);
     };
+  }
+
+  private Optional<ClassifierConfig> classifier() {
+    boolean classifies =
+        config.list("architectures").stream()
+            .flatMap(List::stream)
+            .anyMatch(name -> name.toString().endsWith("ForSequenceClassification"));
+    if (!classifies) {
+      return Optional.empty();
+    }
+    family.classifierArchitecture();
+    int labels =
+        config.map("id2label").map(Map::size).orElseGet(() -> config.positive("num_labels", 2));
+    List<Integer> pad = config.tokenIds("pad_token_id");
+    return Optional.of(
+        new ClassifierConfig(
+            labels,
+            pad.isEmpty() ? OptionalInt.empty() : OptionalInt.of(pad.getFirst()),
+            problem(labels)));
+  }
+
+  private ClassifierConfig.Problem problem(int labels) {
+    if (!config.has("problem_type")) {
+      return labels == 1
+          ? ClassifierConfig.Problem.REGRESSION
+          : ClassifierConfig.Problem.SINGLE_LABEL;
+    }
+    String stated = config.string("problem_type");
+    return Arrays.stream(ClassifierConfig.Problem.values())
+        .filter(problem -> problem.id().equals(stated))
+        .findFirst()
+        .orElseThrow(() -> config.error("problem_type", "it is not known"));
   }
 
   private Multipliers multipliers(int hiddenSize) {

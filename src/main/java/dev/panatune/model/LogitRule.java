@@ -11,6 +11,9 @@ import java.util.OptionalDouble;
  */
 record LogitRule(double scale, OptionalDouble softCap) {
   static LogitRule of(ModelConfig config) {
+    if (config.classifier().isPresent()) {
+      return new LogitRule(1, OptionalDouble.empty());
+    }
     return new LogitRule(config.multipliers().logits(), config.multipliers().logitSoftCap());
   }
 

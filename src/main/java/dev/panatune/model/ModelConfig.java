@@ -26,6 +26,7 @@ import java.util.Optional;
  * @param initializerRange standard deviation of fresh weights
  * @param eosTokenIds the ids that end a text
  * @param storedDtype the dtype that the configuration says its weights have
+ * @param classifier the head of a model that classifies; empty for a language model
  * @param source the whole {@code config.json} that this was read from
  */
 public record ModelConfig(
@@ -44,6 +45,7 @@ public record ModelConfig(
     double initializerRange,
     List<Integer> eosTokenIds,
     Optional<DType> storedDtype,
+    Optional<ClassifierConfig> classifier,
     Map<String, Object> source) {
   private static final int LARGEST_HEAD = 1 << 16;
 
@@ -104,6 +106,36 @@ public record ModelConfig(
   /** Returns the context length, in tokens. */
   public int maxPositions() {
     return positions.maxPositions();
+  }
+
+  /** Returns what the head is called. */
+  public String headName() {
+    return classifier.isPresent() ? "score" : "lm_head";
+  }
+
+  /** Returns how many numbers the head gives for a token. */
+  int headSize() {
+    return classifier.map(ClassifierConfig::labels).orElse(vocabSize);
+  }
+
+  /**
+   * Returns the same with a head that classifies, as transformers' {@code
+   * ForSequenceClassification} of this family.
+   *
+   * @throws ConfigurationException if transformers has no such class
+   */
+  ModelConfig asClassifier(int labels) {
+    Map<String, Object> json = new LinkedHashMap<>(source);
+    json.put("architectures", List.of(family().classifierArchitecture()));
+    Map<String, Object> names = new LinkedHashMap<>();
+    Map<String, Object> ids = new LinkedHashMap<>();
+    for (int i = 0; i < labels; i++) {
+      names.put(String.valueOf(i), "LABEL_" + i);
+      ids.put("LABEL_" + i, i);
+    }
+    json.put("id2label", names);
+    json.put("label2id", ids);
+    return fromHuggingFace(json);
   }
 
   /** Returns the same with an untied head. */

@@ -278,6 +278,18 @@ enum ModelFamily {
     return this == GPT2 ? "GPT2LMHeadModel" : classPrefix + "ForCausalLM";
   }
 
+  /**
+   * Returns the class that transformers loads a classifier as.
+   *
+   * @throws ConfigurationException if there is none
+   */
+  String classifierArchitecture() {
+    if (this == GRANITE) {
+      throw new ConfigurationException("transformers has no sequence classifier of granite models");
+    }
+    return (this == GEMMA3 ? "Gemma3Text" : classPrefix) + "ForSequenceClassification";
+  }
+
   /** Returns what all models of the family have in common. */
   FamilyStructure structure() {
     return structure;

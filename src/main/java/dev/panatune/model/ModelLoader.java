@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.function.Supplier;
 
 /** Reads models in the forms that they come in. */
@@ -18,16 +19,36 @@ final class ModelLoader {
   private ModelLoader() {}
 
   static PretrainedModel directory(Path directory, String reference, LoadOptions options) {
+    return directory(directory, reference, options, OptionalInt.empty());
+  }
+
+  /**
+   * Reads a directory.
+   *
+   * @param labels of a classifier whose head is made afresh where the files have none; empty for
+   *     what the files are
+   */
+  static PretrainedModel directory(
+      Path directory, String reference, LoadOptions options, OptionalInt labels) {
     ModelConfig config =
         ModelConfig.fromHuggingFace(StrictJson.readObject(directory.resolve("config.json")));
     try (DirectoryCheckpoint checkpoint = DirectoryCheckpoint.open(directory)) {
-      CausalLM model = build(checkpoint, checkpoint.withActualHead(config), options);
+      CausalLM model =
+          labels.isEmpty()
+              ? build(checkpoint, checkpoint.withActualHead(config), options)
+              : classifier(checkpoint, config.asClassifier(labels.getAsInt()), options);
       return complete(
           reference,
           model,
           () -> tokenizer(directory),
           optionalJson(directory.resolve("generation_config.json")));
     }
+  }
+
+  private static CausalLM classifier(
+      Checkpoint checkpoint, ModelConfig config, LoadOptions options) {
+    boolean fresh = !checkpoint.shapes().containsKey("score.weight");
+    return build(fresh ? new FreshHead(checkpoint, config) : checkpoint, config, options);
   }
 
   static PretrainedModel gguf(Path path, String reference, LoadOptions options) {

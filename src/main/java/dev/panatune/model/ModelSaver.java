@@ -116,7 +116,7 @@ public final class ModelSaver {
                     && !(entry.getValue() instanceof QuantizedLinear))
             .map(Map.Entry::getKey)
             .toList();
-    boolean usual = plain.equals(List.of("lm_head"));
+    boolean usual = plain.equals(List.of(model.config().headName()));
     QuantConfig config = layer.weight().config();
     return new QuantConfig(
         config.type(),

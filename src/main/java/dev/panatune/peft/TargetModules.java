@@ -58,7 +58,7 @@ public sealed interface TargetModules {
   record AllLinear() implements TargetModules {
     @Override
     public boolean matches(String path) {
-      return !path.equals("lm_head");
+      return !path.equals("lm_head") && !path.equals("score");
     }
 
     @Override

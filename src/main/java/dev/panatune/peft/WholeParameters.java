@@ -19,6 +19,9 @@ import java.util.function.UnaryOperator;
  * before is kept, and comes back when they are detached.
  */
 final class WholeParameters {
+  /** What PEFT trains whole in a classifier, under whichever name it is there. */
+  static final List<String> CLASSIFIER_HEADS = List.of("classifier", "score");
+
   private final SequencedMap<String, Whole> wholes = new LinkedHashMap<>();
 
   /** One parameter: where it is, what was there, and what takes its place. */
@@ -49,7 +52,9 @@ final class WholeParameters {
     List<Map.Entry<String, Module>> found = new ArrayList<>();
     SequencedMap<String, OriginalModules.Place> places = OriginalModules.of(model);
     for (String name : modulesToSave) {
-      if (places.keySet().stream().noneMatch(path -> path.endsWith(name))) {
+      // PEFT names both heads that a classifier may have.
+      boolean either = CLASSIFIER_HEADS.contains(name) && model.config().classifier().isPresent();
+      if (!either && places.keySet().stream().noneMatch(path -> path.endsWith(name))) {
         throw new ConfigurationException("modules_to_save: the model has no module " + name);
       }
     }

@@ -31,7 +31,7 @@ public record QuantConfig(
   private static final Set<DType> COMPUTE_DTYPES =
       Set.of(DType.FLOAT32, DType.BFLOAT16, DType.FLOAT16);
 
-  private static final String OUTPUT_HEAD = "lm_head";
+  private static final List<String> OUTPUT_HEADS = List.of("lm_head", "score");
 
   /**
    * Checks the values.
@@ -63,7 +63,7 @@ public record QuantConfig(
    * regular expression, or if the path ends with it.
    */
   public boolean quantizes(String modulePath) {
-    List<String> skipped = skipModules.isEmpty() ? List.of(OUTPUT_HEAD) : skipModules;
+    List<String> skipped = skipModules.isEmpty() ? OUTPUT_HEADS : skipModules;
     return skipped.stream()
         .noneMatch(
             skip -> modulePath.endsWith(skip) || pattern(skip).matcher(modulePath).lookingAt());
