@@ -40,7 +40,8 @@ def draw_options(draw, config, four_bit):
     if draw.random() < 0.3:
         options["use_dora"] = True
     if draw.random() < 0.3:
-        options["rank_pattern"] = {draw.choice(LINEAR): draw.randint(1, 5), r".*\.1\..*": draw.randint(1, 5)}
+        # PEFT saves patterns sorted, and tries them in that order when it loads: drawn in another, it cannot load its own.
+        options["rank_pattern"] = {r".*\.1\..*": draw.randint(1, 5), draw.choice(LINEAR): draw.randint(1, 5)}
         options["alpha_pattern"] = {draw.choice(LINEAR): draw.randint(1, 12)}
     if draw.random() < 0.3:
         options["bias"] = draw.choice(["all", "lora_only"])
