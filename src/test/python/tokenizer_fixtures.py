@@ -119,7 +119,7 @@ def gemma_piece():
         "tokenizer.ggml.model": "llama",
         "tokenizer.ggml.tokens": control + rest,
         "tokenizer.ggml.scores": [0.5] * len(control + rest),
-        "tokenizer.ggml.token_type": [3, 3, 3, 2, 3] + [6] * 256 + [1] * (len(rest) - 256),
+        "tokenizer.ggml.token_type": [3, 3, 3, 2, 3] + [6] * 256 + [1] * (len(rest) - 260) + [4] * 4,
         "tokenizer.ggml.bos_token_id": 2,
         "tokenizer.ggml.eos_token_id": 1,
         "tokenizer.ggml.unknown_token_id": 3,

@@ -20,6 +20,7 @@ final class GgufVocabulary {
   }
 
   private static final String PREFIX = "tokenizer.ggml.";
+  private static final Set<String> GEMMA = Set.of("gemma", "gemma2", "gemma3");
   private static final int UNKNOWN = 2;
   private static final int CONTROL = 3;
   private static final int USER_DEFINED = 4;
@@ -36,7 +37,7 @@ final class GgufVocabulary {
 
   private GgufVocabulary(Map<String, Object> metadata) {
     this.metadata = metadata;
-    this.tokens = texts("tokens");
+    this.tokens = isGemma() ? spelledAsPieces(texts("tokens")) : texts("tokens");
     this.types = list("token_type");
     if (tokens.isEmpty()) {
       throw new FormatException("the GGUF metadata has no tokenizer.ggml.tokens, so no tokenizer");
@@ -73,6 +74,18 @@ final class GgufVocabulary {
 
   List<String> tokens() {
     return tokens;
+  }
+
+  /** Whether the vocabulary is Gemma's, which merges in its order and not by its scores. */
+  boolean isGemma() {
+    return GEMMA.contains(architecture());
+  }
+
+  /** Gemma's files spell runs of spaces as such, which its tokenizer.json writes as the rest. */
+  private static List<String> spelledAsPieces(List<String> tokens) {
+    return tokens.stream()
+        .map(token -> token.isBlank() ? token.replace(" ", SentencePieceBpe.SPACE) : token)
+        .toList();
   }
 
   Kind kind(int id) {

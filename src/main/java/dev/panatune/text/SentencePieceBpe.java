@@ -3,18 +3,17 @@ package dev.panatune.text;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 
 /** Describes a SentencePiece vocabulary of scores ({@code tokenizer.ggml.model} llama). */
 final class SentencePieceBpe {
-  private static final String SPACE = "\u2581";
-  private static final Set<String> GEMMA = Set.of("gemma", "gemma2", "gemma3");
+  /** What SentencePiece writes for a space. */
+  static final String SPACE = "\u2581";
 
   private SentencePieceBpe() {}
 
   /** Normalizer, pre_tokenizer, decoder and model of the tokenizer.json. */
   static Map<String, Object> describe(GgufVocabulary vocabulary) {
-    if (GEMMA.contains(vocabulary.architecture())) {
+    if (vocabulary.isGemma()) {
       return gemma(vocabulary);
     }
     boolean prefix = vocabulary.addsSpacePrefix();
@@ -36,15 +35,9 @@ final class SentencePieceBpe {
     return parts;
   }
 
-  /**
-   * Gemma puts no space before a text, spells runs of spaces as such in the file, and merges in the
-   * order of its vocabulary.
-   */
+  /** Gemma puts no space before a text, and merges in the order of its vocabulary. */
   private static Map<String, Object> gemma(GgufVocabulary vocabulary) {
-    List<String> tokens =
-        vocabulary.tokens().stream()
-            .map(token -> token.isBlank() ? token.replace(" ", SPACE) : token)
-            .toList();
+    List<String> tokens = vocabulary.tokens();
     double[] order = new double[tokens.size()];
     for (int id = 0; id < order.length; id++) {
       order[id] = -id;
