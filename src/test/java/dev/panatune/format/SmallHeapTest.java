@@ -20,6 +20,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.zip.Deflater;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.Test;
@@ -77,10 +78,7 @@ class SmallHeapTest {
             ggufList("numbers", GgufBytes.UINT8, 2 * HEADER_BYTES),
             pickle("lists", "]"),
             pickle("tables", "}K\1Ns"),
-            pickle("marks", "("),
-            pickle("tuples", ")"),
             pickle("kept", "Nr\1\2\3\4"),
-            pickle("texts", "X\1\0\0\0a"),
             pickle("shared", "]q\0" + "(h\0h\0h\0h\0tq\0".repeat(16)),
             zipOfMembers());
     assertEquals(files.stream().map(file -> "refused").toList(), probe(files));
@@ -189,6 +187,7 @@ class SmallHeapTest {
     byte[] piece = instructions.getBytes(StandardCharsets.ISO_8859_1);
     try (ZipOutputStream zip =
         new ZipOutputStream(new BufferedOutputStream(Files.newOutputStream(file)))) {
+      zip.setLevel(Deflater.BEST_SPEED);
       zip.putNextEntry(new ZipEntry("archive/data.pkl"));
       zip.write(new byte[] {(byte) 0x80, 2});
       for (int size = 3; size + piece.length <= 32 << 20; size += piece.length) {
@@ -204,7 +203,7 @@ class SmallHeapTest {
     Path file = directory.resolve("members.pt");
     try (ZipOutputStream zip =
         new ZipOutputStream(new BufferedOutputStream(Files.newOutputStream(file)))) {
-      for (int i = 0; i < 400_000; i++) {
+      for (int i = 0; i < 250_000; i++) {
         zip.putNextEntry(new ZipEntry("archive/data/" + i));
         zip.closeEntry();
       }
