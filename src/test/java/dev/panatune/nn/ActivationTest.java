@@ -22,7 +22,10 @@ class ActivationTest {
     "gelu_pytorch_tanh, 1, 0.84119199",
     "gelu_new, -0.5, -0.15428599",
     "relu, -3, 0",
-    "relu, 3, 3"
+    "relu, 3, 3",
+    "relu2, 3, 9",
+    "quick_gelu, 1, 0.84579577",
+    "tanh, 1, 0.76159416"
   })
   void computesWhatTheNameSays(String name, double input, double expected) {
     try (TensorScope _ = TensorScope.open()) {
@@ -33,10 +36,11 @@ class ActivationTest {
 
   @Test
   void refusesAnUnknownNameAndListsTheKnown() {
-    var error = assertThrows(ConfigurationException.class, () -> Activation.parse("relu2"));
+    var error = assertThrows(ConfigurationException.class, () -> Activation.parse("mish"));
     assertEquals(
-        "The activation relu2 is not supported; supported are silu, swish, gelu,"
-            + " gelu_pytorch_tanh, gelu_new, relu",
+        "The activation mish is not supported; supported are silu, swish, gelu, gelu_python,"
+            + " gelu_pytorch_tanh, gelu_new, gelu_fast, gelu_accurate, gelu_python_tanh, relu,"
+            + " relu2, quick_gelu, tanh",
         error.getMessage());
   }
 

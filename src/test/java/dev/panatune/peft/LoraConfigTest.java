@@ -71,7 +71,7 @@ class LoraConfigTest {
     assertRefused(Map.of("target_parameters", List.of("experts.up")), "target_parameters");
     assertRefused(Map.of("init_lora_weights", "loftq"), "init_lora_weights");
     assertRefused(Map.of("peft_type", "IA3"), "peft_type");
-    assertRefused(Map.of("task_type", "SEQ_CLS"), "task_type");
+    assertRefused(Map.of("task_type", "TOKEN_CLS"), "task_type");
     assertEquals(8, LoraConfig.fromMap(Map.of("use_dora", false, "rank_pattern", Map.of())).r());
   }
 
