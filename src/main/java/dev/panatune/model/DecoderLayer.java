@@ -3,6 +3,7 @@ package dev.panatune.model;
 import dev.panatune.nn.Attention;
 import dev.panatune.nn.Module;
 import dev.panatune.nn.PastKeyValues;
+import dev.panatune.nn.ResidualJoin;
 import dev.panatune.nn.UnaryLayer;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
@@ -20,6 +21,8 @@ public final class DecoderLayer extends Module {
   private final OptionalInt rope;
   private final boolean parallel;
   private final double multiplier;
+  private Slot<ResidualJoin> attentionJoin;
+  private Slot<ResidualJoin> mlpJoin;
 
   DecoderLayer(ModelConfig config, int index, String path, ParameterSource source) {
     ModuleNames names = config.family().names();
@@ -52,10 +55,34 @@ public final class DecoderLayer extends Module {
     try (TensorScope scope = TensorScope.open()) {
       Tensor attended =
           attention.get().forward(applied(attentionNorm, hidden), positions.rotary(rope), past);
-      Tensor between = hidden.add(scaled(applied(attentionOutputNorm, attended)));
+      Tensor between =
+          joined(attentionJoin, scaled(applied(attentionOutputNorm, attended)), hidden);
       Tensor transformed = mlp.get().forward(applied(mlpNorm, parallel ? hidden : between));
-      return scope.moveToOuter(between.add(scaled(applied(mlpOutputNorm, transformed))));
+      return scope.moveToOuter(
+          joined(mlpJoin, scaled(applied(mlpOutputNorm, transformed)), between));
     }
+  }
+
+  /**
+   * Lets a module say how the attention's output joins the residual stream. It becomes a part of
+   * the layer, under the name that `adapters` has for it.
+   */
+  public <M extends Module & ResidualJoin> void joinAttentionBy(M module) {
+    attentionJoin = addChild("attention_adapters", ResidualJoin.class, module);
+  }
+
+  /** The same for the MLP's output. */
+  public <M extends Module & ResidualJoin> void joinMlpBy(M module) {
+    mlpJoin = addChild("output_adapters", ResidualJoin.class, module);
+  }
+
+  /** Returns whether a module says how outputs join the residual stream. */
+  public boolean hasJoins() {
+    return attentionJoin != null || mlpJoin != null;
+  }
+
+  private static Tensor joined(Slot<ResidualJoin> join, Tensor output, Tensor residual) {
+    return join == null ? residual.add(output) : join.get().join(output, residual);
   }
 
   private static Tensor applied(Optional<Slot<UnaryLayer>> norm, Tensor input) {

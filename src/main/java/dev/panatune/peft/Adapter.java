@@ -3,6 +3,7 @@ package dev.panatune.peft;
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.model.CausalLM;
 import dev.panatune.tensor.Tensor;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SequencedMap;
@@ -25,6 +26,7 @@ interface Adapter {
       case Ia3Config ia3 -> Ia3Adapter.of(model, ia3);
       case PromptTuningConfig prompt -> PromptTuningAdapter.of(model, prompt, origin);
       case PrefixTuningConfig prefix -> PrefixTuningAdapter.of(model, prefix, origin);
+      case BottleneckConfig bottleneck -> BottleneckAdapter.of(model, bottleneck);
     };
   }
 
@@ -61,6 +63,23 @@ interface Adapter {
    * @param tensors under the names of {@link #stateDict} and {@link #baseState}, of the same shapes
    */
   void loadStateDict(Map<String, Tensor> tensors);
+
+  /**
+   * Writes its files.
+   *
+   * @param baseModel what to tell of the base's origin, or null
+   */
+  default void write(Path directory, String baseModel) {
+    SequencedMap<String, Tensor> tensors = stateDict();
+    tensors.putAll(baseState());
+    AdapterFiles.write(directory, fileOptions(), baseModel, tensors);
+    AdapterFiles.writeTrainingState(directory, trainingState());
+  }
+
+  /** Reads what {@link #loadStateDict} takes; in the innermost scope. */
+  default Map<String, Tensor> read(Path directory) {
+    return AdapterFiles.readTensors(directory, stateDict(), baseState());
+  }
 
   /** Switches dropout on or off. */
   void setTraining(boolean training);

@@ -90,11 +90,13 @@ final class AdapterFiles {
       throw new FormatException(directory + " holds no " + CONFIG + ": it is not a PEFT adapter");
     }
     Map<String, Object> json = StrictJson.readObject(file);
-    if (!json.containsKey("peft_type")) {
+    if (!json.containsKey("peft_type") && !BottleneckFiles.isOne(json)) {
       throw new FormatException(file + " has no peft_type");
     }
     try {
-      return PeftConfig.fromAdapterConfig(json);
+      return BottleneckFiles.isOne(json)
+          ? BottleneckFiles.config(json)
+          : PeftConfig.fromAdapterConfig(json);
     } catch (ConfigurationException e) {
       throw new FormatException(file + ": " + e.getMessage(), e);
     }
@@ -131,7 +133,8 @@ final class AdapterFiles {
     return fitting(file, expected, Map.of());
   }
 
-  private static Map<String, Tensor> fitting(
+  /** A file's tensors, which must be the expected ones in name and shape, and may be others. */
+  static Map<String, Tensor> fitting(
       Path file, Map<String, Tensor> expected, Map<String, Tensor> optional) {
     Map<String, Tensor> found;
     try (WeightStore store = WeightStore.open(file)) {
@@ -184,7 +187,7 @@ final class AdapterFiles {
     return title + first + (more > 0 ? " and " + more + " more." : ".");
   }
 
-  private static String prettyJson(Map<String, Object> json) {
+  static String prettyJson(Map<String, Object> json) {
     DefaultIndenter lines = new DefaultIndenter("  ", "\n");
     DefaultPrettyPrinter printer =
         new DefaultPrettyPrinter().withObjectIndenter(lines).withArrayIndenter(lines);

@@ -5,7 +5,7 @@ import java.util.Map;
 
 /** What an adapter is: one record a method, with PEFT's options under PEFT's names. */
 public sealed interface PeftConfig
-    permits LoraConfig, Ia3Config, PromptTuningConfig, PrefixTuningConfig {
+    permits LoraConfig, Ia3Config, PromptTuningConfig, PrefixTuningConfig, BottleneckConfig {
   /** The method. */
   PeftType peftType();
 
@@ -28,6 +28,7 @@ public sealed interface PeftConfig
       case IA3 -> Ia3Config.fromMap(options);
       case PROMPT_TUNING -> PromptTuningConfig.fromMap(options);
       case PREFIX_TUNING -> PrefixTuningConfig.fromMap(options);
+      case BOTTLENECK -> BottleneckConfig.fromMap(options);
     };
   }
 
@@ -43,6 +44,7 @@ public sealed interface PeftConfig
       case IA3 -> Ia3Config.fromAdapterConfig(json);
       case PROMPT_TUNING -> PromptTuningConfig.fromAdapterConfig(json);
       case PREFIX_TUNING -> PrefixTuningConfig.fromAdapterConfig(json);
+      case BOTTLENECK -> BottleneckConfig.fromMap(json);
     };
   }
 

@@ -59,7 +59,8 @@ public final class PeftModel {
   /**
    * Adds a saved adapter.
    *
-   * @param directory holds {@code adapter_config.json} and {@code adapter_model.safetensors}
+   * @param directory holds {@code adapter_config.json} and {@code adapter_model.safetensors}, or
+   *     what `adapters` saved
    * @param trainable whether it is going to be trained on; otherwise it is frozen too
    * @throws FormatException if the files are broken, or made for another base: names and shapes are
    *     in the message
@@ -234,11 +235,7 @@ public final class PeftModel {
         GradMode _ = GradMode.disable()) {
       for (String name : adapters.names()) {
         Adapter adapter = adapters.get(name);
-        SequencedMap<String, Tensor> tensors = adapter.stateDict();
-        tensors.putAll(adapter.baseState());
-        Path folder = AdapterFiles.folder(directory, name);
-        AdapterFiles.write(folder, adapter.fileOptions(), baseModel, tensors);
-        AdapterFiles.writeTrainingState(folder, adapter.trainingState());
+        adapter.write(AdapterFiles.folder(directory, name), baseModel);
       }
     }
   }
@@ -263,8 +260,7 @@ public final class PeftModel {
             .forEach((key, tensor) -> training.get(key).copy_(tensor));
         return;
       }
-      adapter.loadStateDict(
-          AdapterFiles.readTensors(directory, adapter.stateDict(), adapter.baseState()));
+      adapter.loadStateDict(adapter.read(directory));
     }
   }
 

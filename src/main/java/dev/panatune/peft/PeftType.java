@@ -13,7 +13,9 @@ public enum PeftType {
   /** {@link PromptTuningConfig}. */
   PROMPT_TUNING("Soft prompt"),
   /** {@link PrefixTuningConfig}. */
-  PREFIX_TUNING("Prefix");
+  PREFIX_TUNING("Prefix"),
+  /** {@link BottleneckConfig}; of `adapters`, and none of PEFT's. */
+  BOTTLENECK("Adapter layers");
 
   private final String label;
 

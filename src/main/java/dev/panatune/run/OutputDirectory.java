@@ -17,6 +17,7 @@ final class OutputDirectory {
           "adapter_config.json",
           "adapter_model.safetensors",
           "prompt_encoder.safetensors",
+          "adapter.safetensors",
           "config.json",
           "generation_config.json",
           "model.safetensors",
