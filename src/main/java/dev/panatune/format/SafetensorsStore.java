@@ -1,31 +1,23 @@
 package dev.panatune.format;
 
 import dev.panatune.tensor.DType;
-import dev.panatune.tensor.MappedFile;
 import dev.panatune.tensor.Tensor;
-import java.util.HashMap;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
 /** The tensors of safetensors files. */
 final class SafetensorsStore implements WeightStore {
   private final SafetensorsIndex index;
-  private final Map<SafetensorsFile, MappedFile> mapped = new HashMap<>();
+  private final MappedFiles mapped;
 
-  private SafetensorsStore(SafetensorsIndex index) {
+  private SafetensorsStore(SafetensorsIndex index, MappedFiles mapped) {
     this.index = index;
+    this.mapped = mapped;
   }
 
   static SafetensorsStore open(SafetensorsIndex index) {
-    SafetensorsStore store = new SafetensorsStore(index);
-    try {
-      index.files().forEach(file -> store.mapped.put(file, MappedFile.open(file.path())));
-      return store;
-    } catch (RuntimeException e) {
-      store.close();
-      throw e;
-    }
+    return new SafetensorsStore(
+        index, MappedFiles.open(index.files().stream().map(SafetensorsFile::path)));
   }
 
   @Override
@@ -47,18 +39,18 @@ final class SafetensorsStore implements WeightStore {
   public Tensor tensor(String name) {
     TensorInfo info = index.tensor(name);
     return mapped
-        .get(index.fileOf(name))
+        .get(index.fileOf(name).path())
         .tensor(info.offset(), SafetensorsTypes.of(info), info.shape());
   }
 
   @Override
   public void release(String name) {
     TensorInfo info = index.tensor(name);
-    mapped.get(index.fileOf(name)).release(info.offset(), info.byteSize());
+    mapped.get(index.fileOf(name).path()).release(info.offset(), info.byteSize());
   }
 
   @Override
   public void close() {
-    mapped.values().forEach(MappedFile::close);
+    mapped.close();
   }
 }

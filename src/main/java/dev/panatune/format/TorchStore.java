@@ -2,12 +2,9 @@ package dev.panatune.format;
 
 import dev.panatune.error.FormatException;
 import dev.panatune.tensor.DType;
-import dev.panatune.tensor.MappedFile;
 import dev.panatune.tensor.Op;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
-import java.util.HashMap;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -16,21 +13,15 @@ final class TorchStore implements WeightStore {
   private static final Op AS_STRIDED = Op.find("aten::as_strided", "");
 
   private final TorchIndex index;
-  private final Map<TorchFile, MappedFile> mapped = new HashMap<>();
+  private final MappedFiles mapped;
 
-  private TorchStore(TorchIndex index) {
+  private TorchStore(TorchIndex index, MappedFiles mapped) {
     this.index = index;
+    this.mapped = mapped;
   }
 
   static TorchStore open(TorchIndex index) {
-    TorchStore store = new TorchStore(index);
-    try {
-      index.files().forEach(file -> store.mapped.put(file, MappedFile.open(file.path())));
-      return store;
-    } catch (RuntimeException e) {
-      store.close();
-      throw e;
-    }
+    return new TorchStore(index, MappedFiles.open(index.files().stream().map(TorchFile::path)));
   }
 
   @Override
@@ -70,7 +61,7 @@ final class TorchStore implements WeightStore {
     ZipMember member = file.storageOf(info);
     long elements = member.size() / dtype.byteSize();
     if (!member.deflated()) {
-      return mapped.get(file).tensor(member.offset(), dtype, elements);
+      return mapped.get(file.path()).tensor(member.offset(), dtype, elements);
     }
     Tensor storage = Tensor.empty(dtype, elements);
     try (RegularFile source = RegularFile.open(file.path())) {
@@ -84,7 +75,7 @@ final class TorchStore implements WeightStore {
     TorchTensorInfo info = info(name);
     TorchFile file = index.fileOf(name);
     ZipMember member = file.storageOf(info);
-    mapped.get(file).release(member.offset(), member.storedSize());
+    mapped.get(file.path()).release(member.offset(), member.storedSize());
   }
 
   private TorchTensorInfo info(String name) {
@@ -93,6 +84,6 @@ final class TorchStore implements WeightStore {
 
   @Override
   public void close() {
-    mapped.values().forEach(MappedFile::close);
+    mapped.close();
   }
 }
