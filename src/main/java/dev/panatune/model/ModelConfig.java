@@ -113,6 +113,12 @@ public record ModelConfig(
     return classifier.isPresent() ? "score" : "lm_head";
   }
 
+  /** Returns the path of the table of tokens. */
+  public String embeddingName() {
+    ModuleNames names = family().names();
+    return names.decoder() + "." + names.embedding();
+  }
+
   /** Returns how many numbers the head gives for a token. */
   int headSize() {
     return classifier.map(ClassifierConfig::labels).orElse(vocabSize);

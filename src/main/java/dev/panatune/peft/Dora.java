@@ -56,6 +56,20 @@ final class Dora extends Module {
     }
   }
 
+  /**
+   * The sum with the learnt magnitudes.
+   *
+   * @param sum what is to have them, of the weight's shape
+   * @param weight the base weight in float32, and
+   * @param delta its update: their norms are what is divided by
+   * @return in the innermost scope, without a gradient
+   */
+  Tensor applied(Tensor sum, Tensor weight, Tensor delta) {
+    try (TensorScope scope = TensorScope.open()) {
+      return scope.moveToOuter(sum.mul(factor(weight, delta).detach().unsqueeze(dim)));
+    }
+  }
+
   private static Tensor norm(Tensor sum, int dim) {
     return NORM.call(sum.to(DType.FLOAT32), 2.0, new long[] {dim}, false);
   }

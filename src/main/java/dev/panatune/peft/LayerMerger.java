@@ -19,10 +19,10 @@ import java.util.SequencedMap;
 
 /** Makes merged layers of a model's layers and adapters, and says how far they are from exact. */
 final class LayerMerger {
-  private static final String HEAD = "lm_head";
   private static final Op ISFINITE = Op.find("aten::isfinite", "");
 
   private final CausalLM model;
+  private final String head;
   private final SequencedMap<String, List<MergeableLayer>> layers = new LinkedHashMap<>();
   private final MergeOptions options;
   private final List<MergeReport.LayerDrift> drifts = new ArrayList<>();
@@ -42,6 +42,7 @@ final class LayerMerger {
       List<? extends Map<String, ? extends MergeableLayer>> adapters,
       MergeOptions options) {
     this.model = model;
+    head = model.config().headName();
     this.options = options;
     for (Map<String, ? extends MergeableLayer> adapter : adapters) {
       checkTied(adapter);
@@ -62,11 +63,11 @@ final class LayerMerger {
   }
 
   private void checkTied(Map<String, ? extends MergeableLayer> adapter) {
-    if (!model.config().tiedHead() || follows(adapter.get(HEAD))) {
+    if (!model.config().tiedHead() || follows(adapter.get(head))) {
       return;
     }
     adapter.forEach((path, layer) -> {
-      if (path.equals(HEAD) || inner(layer) instanceof Embedding) {
+      if (path.equals(head) || inner(layer) instanceof Embedding) {
         throw new ConfigurationException(
             path
                 + " has an adapter, but this model ties its head to its embeddings: merging would"
@@ -123,12 +124,8 @@ final class LayerMerger {
 
   /** The head over the embeddings, which are merged before it. */
   private Linear tied() {
-    return OriginalModules.of(model).values().stream()
-        .map(OriginalModules.Place::inner)
-        .filter(Embedding.class::isInstance)
-        .map(module -> new Linear(((Embedding) module).weight(), null))
-        .findFirst()
-        .orElseThrow();
+    Module embeddings = OriginalModules.inner(model.child(model.config().embeddingName()));
+    return new Linear(((Embedding) embeddings).weight(), null);
   }
 
   /** As PEFT does it: one after another, each rounded to the layer's type. */

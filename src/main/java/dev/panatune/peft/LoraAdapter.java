@@ -15,12 +15,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 
 /**
  * LoRA in a model: low-rank updates beside linear layers and embeddings, single tokens' embeddings,
  * and what is trained whole with them.
  */
 final class LoraAdapter implements SwitchableAdapter {
+  /** The names among the targets that make PEFT save embeddings. */
   private static final List<String> EMBEDDING_NAMES = List.of("embed_tokens", "lm_head");
 
   private final CausalLM model;
@@ -139,15 +141,15 @@ final class LoraAdapter implements SwitchableAdapter {
   public SequencedMap<String, Tensor> baseState() {
     SequencedMap<String, Tensor> found = new LinkedHashMap<>();
     if (isEmbeddingNamed() && config.trainableTokenIndices().isEmpty()) {
-      layers.forEach((path, layer) -> {
-        if (EMBEDDING_NAMES.contains(path.substring(path.lastIndexOf('.') + 1))) {
-          Module inner = OriginalModules.inner((Module) layer);
-          Tensor weight = inner.parameters().get("weight");
-          if (weight != null) {
-            found.put(path + ".base_layer.weight", weight);
-          }
-        }
-      });
+      Stream.of(model.config().embeddingName(), model.config().headName())
+          .filter(layers::containsKey)
+          .forEach(path -> {
+            Module inner = OriginalModules.inner((Module) layers.get(path));
+            Tensor weight = inner.parameters().get("weight");
+            if (weight != null) {
+              found.put(path + ".base_layer.weight", weight);
+            }
+          });
     }
     return AdapterFiles.keysOf(found);
   }
@@ -156,7 +158,10 @@ final class LoraAdapter implements SwitchableAdapter {
     return switch (config.targetModules().orElseThrow()) {
       case TargetModules.Names names -> names.names().stream().anyMatch(EMBEDDING_NAMES::contains);
       case TargetModules.AllLinear _ -> false;
-      case TargetModules.Regex _ -> true;
+      case TargetModules.Regex _ ->
+          layers.keySet().stream()
+              .map(path -> path.substring(path.lastIndexOf('.') + 1))
+              .anyMatch(EMBEDDING_NAMES::contains);
     };
   }
 

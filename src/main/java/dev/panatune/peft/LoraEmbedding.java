@@ -1,14 +1,12 @@
 package dev.panatune.peft;
 
 import dev.panatune.nn.Embedding;
-import dev.panatune.nn.Module;
 import dev.panatune.nn.UnaryLayer;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Op;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
 import java.util.LinkedHashMap;
-import java.util.Optional;
 import java.util.SequencedMap;
 
 /**
@@ -18,15 +16,10 @@ import java.util.SequencedMap;
  * <p>As in PEFT, A is [r, vocabulary] and B [hidden, r], both float32; fresh, A is zero and B
  * normal. There is no dropout. The sum has the base's dtype.
  */
-final class LoraEmbedding extends Module implements LoraLayer {
+final class LoraEmbedding extends LowRankLayer<UnaryLayer> {
   private static final String A = "lora_embedding_A";
   private static final String B = "lora_embedding_B";
   private static final Op NORMAL = Op.find("aten::normal_", "");
-
-  private final Slot<UnaryLayer> base;
-  private final AdapterState state;
-  private final Optional<Dora> dora;
-  private double scaling;
 
   /**
    * Wraps a table of {@code vocabulary} rows of {@code hidden}.
@@ -41,66 +34,40 @@ final class LoraEmbedding extends Module implements LoraLayer {
       LoraScale scale,
       boolean zero,
       boolean useDora) {
-    base = addChild("base_layer", UnaryLayer.class, table);
-    this.state = state;
-    scaling = scale.scaling();
+    super(UnaryLayer.class, table, state, scale.scaling());
     Tensor a = Tensor.zeros(DType.FLOAT32, scale.r(), vocabulary).keep();
     if (!zero) {
       NORMAL.run(a, 0.0, 1.0);
     }
     addParameter(A, a);
     addParameter(B, Tensor.randn(DType.FLOAT32, hidden, scale.r()).keep());
-    dora = useDora ? Optional.of(addDora()) : Optional.empty();
-  }
-
-  private Dora addDora() {
-    try (TensorScope _ = TensorScope.open()) {
-      Dora magnitudes = new Dora(innermost().exact().add(delta()), 0);
-      addChild("lora_magnitude_vector", Dora.class, magnitudes);
-      return magnitudes;
+    if (useDora) {
+      decompose(0);
     }
   }
 
-  /** From ids [...] to their rows [..., hidden]. */
+  /** From ids [...] and their rows [..., hidden] to the rows with the update. */
   @Override
-  public Tensor forward(Tensor ids) {
-    return state.forward(base.get(), ids, this::updated);
-  }
-
-  private Tensor updated(Tensor ids, Tensor result) {
+  Tensor updated(Tensor ids, Tensor result) {
     Tensor rows = Tensor.embedding(ownParameter(A).t(), ids);
-    Tensor update = rows.matmul(ownParameter(B).t()).mul(scaling);
+    Tensor update = rows.matmul(ownParameter(B).t()).mul(scaling());
     // The base's rows are scaled already, in Gemma for one; norms are those of the table itself.
     double scale = ((Embedding) OriginalModules.inner(this)).scale();
     if (scale != 1) {
       update = update.mul(scale);
     }
-    if (dora.isEmpty()) {
+    if (!isDecomposed()) {
       return result.add(update).to(result.dtype());
     }
-    Tensor factor = dora.get().factor(innermost().exact(), delta());
+    Tensor factor = magnitudeFactor();
     return factor.mul(result).add(factor.mul(update)).to(result.dtype());
   }
 
-  private BaseWeight innermost() {
-    return BaseWeight.of(OriginalModules.inner(this)).orElseThrow();
-  }
-
-  /** {@code scaling * (B A)^T}, float32 [vocabulary, hidden], in the innermost scope. */
+  /** The product lies as [hidden, vocabulary]. */
+  @Override
   Tensor delta() {
     try (TensorScope scope = TensorScope.open()) {
-      Tensor product = ownParameter(B).detach().mm(ownParameter(A).detach());
-      return scope.moveToOuter(product.t().mul(scaling));
-    }
-  }
-
-  @Override
-  public Tensor mergedInto(Tensor weight) {
-    try (TensorScope scope = TensorScope.open()) {
-      Tensor delta = delta();
-      Tensor sum = weight.add(delta);
-      return scope.moveToOuter(
-          dora.map(it -> sum.mul(it.factor(innermost().exact(), delta).detach())).orElse(sum));
+      return scope.moveToOuter(super.delta().t());
     }
   }
 
@@ -115,26 +82,10 @@ final class LoraEmbedding extends Module implements LoraLayer {
   }
 
   @Override
-  public double scaling() {
-    return scaling;
-  }
-
-  @Override
-  public void setScaling(double scaling) {
-    this.scaling = scaling;
-  }
-
-  @Override
-  public SequencedMap<String, Tensor> tensors() {
-    SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
-    tensors.put(A, ownParameter(A));
-    tensors.put(B, ownParameter(B));
-    dora.ifPresent(it -> tensors.put("lora_magnitude_vector", it.magnitude()));
-    return tensors;
-  }
-
-  @Override
-  public UnaryLayer base() {
-    return base.get();
+  SequencedMap<String, Tensor> factors() {
+    SequencedMap<String, Tensor> factors = new LinkedHashMap<>();
+    factors.put(A, ownParameter(A));
+    factors.put(B, ownParameter(B));
+    return factors;
   }
 }

@@ -2,13 +2,10 @@ package dev.panatune.peft;
 
 import dev.panatune.nn.Linear;
 import dev.panatune.nn.LinearLayer;
-import dev.panatune.nn.Module;
 import dev.panatune.tensor.Autocast;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Tensor;
-import dev.panatune.tensor.TensorScope;
 import java.util.LinkedHashMap;
-import java.util.Optional;
 import java.util.SequencedMap;
 
 /**
@@ -17,13 +14,9 @@ import java.util.SequencedMap;
  * <p>A is [r, in] and B [out, r], both float32; B may have a bias, and the whole may be decomposed
  * ({@link Dora}). The sum has the base layer's dtype.
  */
-public final class LoraLinear extends Module implements AdaptedLinear, LoraLayer {
-  private final Slot<LinearLayer> base;
-  private final AdapterState state;
+public final class LoraLinear extends LowRankLayer<LinearLayer> implements AdaptedLinear {
   private final Linear down;
   private final Linear up;
-  private final Optional<Dora> dora;
-  private double scaling;
   private final double dropout;
 
   /**
@@ -39,39 +32,27 @@ public final class LoraLinear extends Module implements AdaptedLinear, LoraLayer
       Tensor bias,
       double scaling,
       LoraConfig config) {
-    base = addChild("base_layer", LinearLayer.class, baseLayer);
-    this.state = state;
-    this.scaling = scaling;
+    super(LinearLayer.class, baseLayer, state, scaling);
     down = new Linear(factors.a(), null);
     up = new Linear(factors.b(), bias);
     addChild("lora_A", Linear.class, down);
     addChild("lora_B", Linear.class, up);
     dropout = config.loraDropout();
-    dora = config.useDora() ? Optional.of(addDora()) : Optional.empty();
-  }
-
-  private Dora addDora() {
-    try (TensorScope _ = TensorScope.open()) {
-      Dora magnitudes = new Dora(innermost().exact().add(delta()), 1);
-      addChild("lora_magnitude_vector", Dora.class, magnitudes);
-      return magnitudes;
+    if (config.useDora()) {
+      decompose(1);
     }
   }
 
   @Override
-  public Tensor forward(Tensor input) {
-    return state.forward(base.get(), input, this::updated);
-  }
-
-  private Tensor updated(Tensor input, Tensor result) {
+  Tensor updated(Tensor input, Tensor result) {
     // Under autocast the products choose their type, and all layers share one saved input.
     Tensor x = Autocast.isEnabled(input.device().kind()) ? input : input.to(DType.FLOAT32);
-    boolean drops = state.isTraining() && dropout > 0;
+    boolean drops = state().isTraining() && dropout > 0;
     if (drops) {
       x = x.dropout(dropout);
     }
-    Tensor update = up.forward(down.forward(x)).mul(scaling);
-    if (dora.isPresent()) {
+    Tensor update = up.forward(down.forward(x)).mul(scaling());
+    if (isDecomposed()) {
       Tensor plain = drops ? innermostLayer().forward(x.to(input.dtype())) : result;
       update = decomposed(plain, update);
     }
@@ -80,9 +61,8 @@ public final class LoraLinear extends Module implements AdaptedLinear, LoraLayer
 
   /** What is to be added to the base's result so that the sum has the learnt magnitudes. */
   private Tensor decomposed(Tensor plain, Tensor update) {
-    BaseWeight weight = innermost();
-    Tensor factor = dora.orElseThrow().factor(weight.exact(), delta());
-    Tensor unbiased = weight.bias().map(plain::sub).orElse(plain);
+    Tensor factor = magnitudeFactor();
+    Tensor unbiased = weight().bias().map(plain::sub).orElse(plain);
     return factor.sub(1).mul(unbiased).add(factor.mul(update));
   }
 
@@ -90,32 +70,9 @@ public final class LoraLinear extends Module implements AdaptedLinear, LoraLayer
     return (LinearLayer) OriginalModules.inner(this);
   }
 
-  private BaseWeight innermost() {
-    return BaseWeight.of(OriginalModules.inner(this)).orElseThrow();
-  }
-
-  /** {@code scaling * B A}, float32 [out, in], in the innermost scope. */
-  Tensor delta() {
-    try (TensorScope scope = TensorScope.open();
-        Autocast _ = Autocast.disable(loraA().device().kind())) {
-      return scope.moveToOuter(loraB().detach().mm(loraA().detach()).mul(scaling));
-    }
-  }
-
-  @Override
-  public Tensor mergedInto(Tensor weight) {
-    try (TensorScope scope = TensorScope.open()) {
-      Tensor delta = delta();
-      Tensor sum = weight.add(delta);
-      return scope.moveToOuter(
-          dora.map(it -> sum.mul(it.factor(innermost().exact(), delta).detach().unsqueeze(1)))
-              .orElse(sum));
-    }
-  }
-
   @Override
   public Tensor mergedIntoBias(Tensor bias) {
-    return up.bias().map(own -> bias.add(own.detach().mul(scaling))).orElse(bias);
+    return up.bias().map(own -> bias.add(own.detach().mul(scaling()))).orElse(bias);
   }
 
   /** Whether the layer adds a bias of its own, which only another bias can take up. */
@@ -134,28 +91,12 @@ public final class LoraLinear extends Module implements AdaptedLinear, LoraLayer
   }
 
   @Override
-  public double scaling() {
-    return scaling;
-  }
-
-  @Override
-  public void setScaling(double scaling) {
-    this.scaling = scaling;
-  }
-
-  @Override
-  public SequencedMap<String, Tensor> tensors() {
-    SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
-    tensors.put("lora_A.weight", loraA());
-    tensors.put("lora_B.weight", loraB());
-    up.bias().ifPresent(bias -> tensors.put("lora_B.bias", bias));
-    dora.ifPresent(it -> tensors.put("lora_magnitude_vector", it.magnitude()));
-    return tensors;
-  }
-
-  @Override
-  public LinearLayer base() {
-    return base.get();
+  SequencedMap<String, Tensor> factors() {
+    SequencedMap<String, Tensor> factors = new LinkedHashMap<>();
+    factors.put("lora_A.weight", loraA());
+    factors.put("lora_B.weight", loraB());
+    up.bias().ifPresent(bias -> factors.put("lora_B.bias", bias));
+    return factors;
   }
 
   /** A, float32 [r, in]. */
@@ -170,11 +111,11 @@ public final class LoraLinear extends Module implements AdaptedLinear, LoraLayer
 
   @Override
   public long inFeatures() {
-    return base.get().inFeatures();
+    return base().inFeatures();
   }
 
   @Override
   public long outFeatures() {
-    return base.get().outFeatures();
+    return base().outFeatures();
   }
 }

@@ -10,7 +10,6 @@ import dev.panatune.nn.UnaryLayer;
 import dev.panatune.tensor.Tensor;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.SequencedMap;
 
 /**
@@ -18,8 +17,6 @@ import java.util.SequencedMap;
  * trainable_token_indices}.
  */
 final class TokenLayers {
-  private static final String HEAD = "lm_head";
-
   private final CausalLM model;
   private final AdapterState state;
   private final SequencedMap<String, OriginalModules.Place> places;
@@ -44,7 +41,8 @@ final class TokenLayers {
   }
 
   private SequencedMap<String, MergeableLayer> addAll(TrainableTokens tokens) {
-    String table = inputEmbeddings();
+    String table = model.config().embeddingName();
+    String head = model.config().headName();
     SequencedMap<String, List<Integer>> wanted = new LinkedHashMap<>();
     tokens
         .indices()
@@ -54,24 +52,16 @@ final class TokenLayers {
     boolean follows =
         model.config().tiedHead()
             && ofTable != null
-            && wanted.getOrDefault(HEAD, ofTable).equals(ofTable);
+            && wanted.getOrDefault(head, ofTable).equals(ofTable);
     if (follows) {
-      wanted.remove(HEAD);
+      wanted.remove(head);
     }
     wanted.forEach(this::wrap);
     if (follows) {
       Tensor delta = ((TokenEmbedding) added.get(table)).delta();
-      put(HEAD, new TokenHead((LinearLayer) places.get(HEAD).outer(), state, ofTable, delta, true));
+      put(head, new TokenHead((LinearLayer) places.get(head).outer(), state, ofTable, delta, true));
     }
     return added;
-  }
-
-  private String inputEmbeddings() {
-    return places.entrySet().stream()
-        .filter(entry -> entry.getValue().inner() instanceof Embedding)
-        .map(Map.Entry::getKey)
-        .findFirst()
-        .orElseThrow();
   }
 
   private List<String> pathsOf(String name, String table) {
