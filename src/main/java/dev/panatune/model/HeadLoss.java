@@ -2,6 +2,7 @@ package dev.panatune.model;
 
 import dev.panatune.nn.Linear;
 import dev.panatune.nn.LinearLayer;
+import dev.panatune.tensor.Autocast;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.GradMode;
 import dev.panatune.tensor.Op;
@@ -27,7 +28,11 @@ record HeadLoss(LinearLayer head, LogitRule rule) {
   LossSums of(Tensor hidden, Tensor targets) {
     if (head instanceof Linear dense && dense.bias().isEmpty() && rule.softCap().isEmpty()) {
       Tensor scaled = rule.scale() == 1 ? hidden : hidden.mul(rule.scale());
-      Tensor[] sums = LINEAR_CROSS_ENTROPY.callAll(scaled, dense.weight(), targets, CHUNK_ROWS);
+      DType dtype = dense.weight().dtype();
+      boolean same = scaled.dtype() == dtype || Autocast.isEnabled(scaled.device().kind());
+      Tensor[] sums =
+          LINEAR_CROSS_ENTROPY.callAll(
+              same ? scaled : scaled.to(dtype), dense.weight(), targets, CHUNK_ROWS);
       return new LossSums(sums[0], sums[1]);
     }
     try (TensorScope scope = TensorScope.open()) {

@@ -24,6 +24,7 @@ public final class ModelSaver {
   private final Optional<Tokenizer> tokenizer;
   private final Map<String, Object> generationConfig;
   private final DType dtype;
+  private final boolean cast;
 
   /**
    * Creates a saver.
@@ -36,10 +37,38 @@ public final class ModelSaver {
       Optional<Tokenizer> tokenizer,
       Map<String, Object> generationConfig,
       DType dtype) {
+    this(model, tokenizer, generationConfig, dtype, true);
+  }
+
+  private ModelSaver(
+      CausalLM model,
+      Optional<Tokenizer> tokenizer,
+      Map<String, Object> generationConfig,
+      DType dtype,
+      boolean cast) {
     this.model = model;
     this.tokenizer = tokenizer;
     this.generationConfig = generationConfig;
     this.dtype = dtype;
+    this.cast = cast;
+  }
+
+  /**
+   * Creates a saver that stores every weight as it is: of a model that is trained in part, the
+   * masters in float32 (which config.json names) and the rest in the type that it came in.
+   */
+  public static ModelSaver ofTrained(PretrainedModel pretrained) {
+    return new ModelSaver(
+        pretrained.model(),
+        pretrained.optionalTokenizer(),
+        pretrained.generationConfig(),
+        DType.FLOAT32,
+        false);
+  }
+
+  /** Returns the name under which a model's parameter is stored. */
+  public static String storedName(ModelConfig config, String parameter) {
+    return new StoredNames(config.family()).stored(parameter);
   }
 
   /** Saves a model and its tokenizer, whole or not at all. */
@@ -84,7 +113,9 @@ public final class ModelSaver {
     PlainWeights weights = PlainWeights.of(model);
     StoredNames names = new StoredNames(model.config().family());
     return new WeightFiles(
-        renamed(weights.dense(), names), renamed(weights.quantized(), names), dtype);
+        renamed(weights.dense(), names),
+        renamed(weights.quantized(), names),
+        cast ? Optional.of(dtype) : Optional.empty());
   }
 
   private static <T> Map<String, T> renamed(Map<String, T> values, StoredNames names) {

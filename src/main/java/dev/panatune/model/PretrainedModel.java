@@ -86,6 +86,10 @@ public final class PretrainedModel implements AutoCloseable {
                 .formatted(reference)));
   }
 
+  Optional<Tokenizer> optionalTokenizer() {
+    return tokenizer;
+  }
+
   /** Returns what {@code generation_config.json} says, empty where there is none. */
   public Map<String, Object> generationConfig() {
     return generationConfig;

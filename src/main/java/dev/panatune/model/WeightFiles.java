@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** The weights of a model as safetensors: one file, or shards and their index. */
 final class WeightFiles {
@@ -22,7 +23,7 @@ final class WeightFiles {
 
   private final Map<String, Tensor> dense;
   private final Map<String, QuantizedLinear> quantized;
-  private final DType dtype;
+  private final Optional<DType> dtype;
   private final long largestShard;
 
   /**
@@ -30,16 +31,17 @@ final class WeightFiles {
    *
    * @param dense parameters by name
    * @param quantized layers by path
-   * @param dtype what floating-point parameters are stored as
+   * @param dtype what floating-point parameters are stored as; empty for each as it is
    */
-  WeightFiles(Map<String, Tensor> dense, Map<String, QuantizedLinear> quantized, DType dtype) {
+  WeightFiles(
+      Map<String, Tensor> dense, Map<String, QuantizedLinear> quantized, Optional<DType> dtype) {
     this(dense, quantized, dtype, LARGEST_SHARD);
   }
 
   WeightFiles(
       Map<String, Tensor> dense,
       Map<String, QuantizedLinear> quantized,
-      DType dtype,
+      Optional<DType> dtype,
       long largestShard) {
     this.dense = dense;
     this.quantized = quantized;
@@ -90,7 +92,8 @@ final class WeightFiles {
 
   /** What belongs to a 4-bit weight is stored as it is, scales in fp32 with it. */
   private DType stored(String name, Tensor tensor) {
-    return dense.containsKey(name) && tensor.dtype().isFloatingPoint() ? dtype : tensor.dtype();
+    boolean cast = dense.containsKey(name) && tensor.dtype().isFloatingPoint();
+    return cast ? dtype.orElse(tensor.dtype()) : tensor.dtype();
   }
 
   private void writeFile(Path file, List<TensorSpec> specs, Map<String, Tensor> tensors) {

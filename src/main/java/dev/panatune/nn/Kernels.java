@@ -1,5 +1,7 @@
 package dev.panatune.nn;
 
+import dev.panatune.tensor.Autocast;
+import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Op;
 import dev.panatune.tensor.Tensor;
 
@@ -13,9 +15,17 @@ final class Kernels {
 
   private Kernels() {}
 
-  /** [..., in] by [out, in] to [..., out]; {@code bias} may be null. */
+  /**
+   * [..., in] by [out, in] to [..., out]; {@code bias} may be null. Without autocast it is computed
+   * in the weight's dtype: of a model that is trained in part, some are float32 masters.
+   */
   static Tensor linear(Tensor input, Tensor weight, Tensor bias) {
-    return LINEAR.call(input, weight, bias);
+    DType dtype = weight.dtype();
+    boolean same = input.dtype() == dtype && (bias == null || bias.dtype() == dtype);
+    if (same || Autocast.isEnabled(input.device().kind())) {
+      return LINEAR.call(input, weight, bias);
+    }
+    return LINEAR.call(input.to(dtype), weight, bias == null ? null : bias.to(dtype));
   }
 
   /**
@@ -26,7 +36,12 @@ final class Kernels {
    * @param value [B, kvHeads, S, D]
    */
   static Tensor causalAttention(Tensor query, Tensor key, Tensor value, double scale) {
-    return CAUSAL_ATTENTION.call(query, key, value, scale);
+    DType dtype = query.dtype();
+    if (key.dtype() == dtype && value.dtype() == dtype) {
+      return CAUSAL_ATTENTION.call(query, key, value, scale);
+    }
+    return CAUSAL_ATTENTION.call(
+        query.to(DType.FLOAT32), key.to(DType.FLOAT32), value.to(DType.FLOAT32), scale);
   }
 
   /**
@@ -45,8 +60,11 @@ final class Kernels {
     return ROTARY.call(input, cos, sin);
   }
 
-  /** {@code silu(gate) * up}, of one shape and dtype. */
+  /** {@code silu(gate) * up}, of one shape. */
   static Tensor swiglu(Tensor gate, Tensor up) {
-    return SWIGLU.call(gate, up);
+    if (gate.dtype() == up.dtype()) {
+      return SWIGLU.call(gate, up);
+    }
+    return SWIGLU.call(gate.to(DType.FLOAT32), up.to(DType.FLOAT32));
   }
 }

@@ -1,6 +1,7 @@
 package dev.panatune.run;
 
 import dev.panatune.error.ConfigurationException;
+import dev.panatune.train.TrainedParameters;
 import dev.panatune.train.TrainingArguments;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -14,6 +15,7 @@ import java.util.Optional;
  *
  * @param model what to start from
  * @param peft what to train beside it; empty for full fine-tuning
+ * @param trained what full fine-tuning trains
  * @param data the rows
  * @param training how to train; holds the output directory and the seed too
  * @param merged whether to save the merged model as {@code merged/} as well
@@ -24,6 +26,7 @@ import java.util.Optional;
 public record RunConfig(
     ModelSection model,
     Optional<PeftSection> peft,
+    TrainedParameters trained,
     DataSection data,
     TrainingArguments training,
     boolean merged,
@@ -32,6 +35,8 @@ public record RunConfig(
     Map<String, Object> resolved) {
 
   private static final int SAMPLE_TOKENS = 40;
+  private static final String TRAIN = "train";
+  private static final String FREEZE = "freeze";
 
   /**
    * Reads a run file.
@@ -58,6 +63,7 @@ public record RunConfig(
     boolean merged = root.bool("merged", false);
     List<String> prompts = root.strings("sample_prompts");
     int sampleTokens = (int) root.integer("sample_max_new_tokens", 1, SAMPLE_TOKENS);
+    TrainedParameters trained = trained(training);
     TrainingArguments arguments = trainingArguments(root, training, outputDir, resume);
     root.finish();
 
@@ -65,25 +71,35 @@ public record RunConfig(
     Optional<PeftSection> peftSection = peft.map(section -> PeftSection.read(section, directory));
     DataSection dataSection = DataSection.read(data, directory);
     check(modelSection, peftSection, dataSection, arguments, merged);
+    checkTrained(modelSection, peftSection, trained);
 
     Map<String, Object> resolved = new LinkedHashMap<>();
     resolved.put("model", model.resolved());
     peft.ifPresent(section -> resolved.put("peft", section.resolved()));
     resolved.put("data", data.resolved());
-    resolved.put("training", trainingOptions(arguments));
+    resolved.put("training", trainingOptions(arguments, trained));
     resolved.put("output_dir", outputDir);
     resolved.put("seed", arguments.seed());
     resolved.put("merged", merged);
     resolved.put("sample_prompts", prompts);
     resolved.put("sample_max_new_tokens", sampleTokens);
     return new RunConfig(
-        modelSection, peftSection, dataSection, arguments, merged, prompts, sampleTokens, resolved);
+        modelSection,
+        peftSection,
+        trained,
+        dataSection,
+        arguments,
+        merged,
+        prompts,
+        sampleTokens,
+        resolved);
   }
 
   /** {@code output_dir}, {@code seed} and {@code overwrite_output_dir} may stand at the top. */
   private static TrainingArguments trainingArguments(
       Section root, Section training, String outputDir, Optional<String> resume) {
     Map<String, Object> options = new LinkedHashMap<>(training.all());
+    options.keySet().removeAll(List.of(TRAIN, FREEZE));
     for (String shared : List.of("output_dir", "seed", "overwrite_output_dir")) {
       if (root.has(shared)) {
         if (options.get(shared) != null) {
@@ -99,9 +115,21 @@ public record RunConfig(
     return training.named(() -> TrainingArguments.of(options));
   }
 
-  private static Map<String, Object> trainingOptions(TrainingArguments arguments) {
+  private static TrainedParameters trained(Section training) {
+    return training.named(
+        () -> new TrainedParameters(training.strings(TRAIN), training.strings(FREEZE)));
+  }
+
+  private static Map<String, Object> trainingOptions(
+      TrainingArguments arguments, TrainedParameters trained) {
     Map<String, Object> options = new LinkedHashMap<>(arguments.toOptions());
     options.keySet().removeAll(List.of("output_dir", "seed", "resume_from_checkpoint"));
+    if (!trained.train().isEmpty()) {
+      options.put(TRAIN, trained.train());
+    }
+    if (!trained.freeze().isEmpty()) {
+      options.put(FREEZE, trained.freeze());
+    }
     return options;
   }
 
@@ -111,11 +139,6 @@ public record RunConfig(
       DataSection data,
       TrainingArguments training,
       boolean merged) {
-    if (peft.isEmpty() && model.quantization().isPresent()) {
-      throw new ConfigurationException(
-          "model.load_in_4bit without a peft section: quantised weights cannot be trained; add"
-              + " peft, or load the model as it is");
-    }
     if (peft.isEmpty() && merged) {
       throw new ConfigurationException(
           "merged: true without a peft section: full fine-tuning saves the whole model anyway");
@@ -125,6 +148,21 @@ public record RunConfig(
       throw new ConfigurationException(
           "training.eval_strategy asks for evaluations, but there is nothing to evaluate on; give"
               + " data.eval or data.validation_split");
+    }
+  }
+
+  private static void checkTrained(
+      ModelSection model, Optional<PeftSection> peft, TrainedParameters trained) {
+    if (peft.isPresent() && !trained.isAll()) {
+      throw new ConfigurationException(
+          "training.train and training.freeze choose among the model's own weights, which stay as"
+              + " they are beside an adapter; remove them or the peft section (an adapter's own"
+              + " choice is target_modules and modules_to_save)");
+    }
+    if (peft.isEmpty() && model.quantization().isPresent() && trained.isAll()) {
+      throw new ConfigurationException(
+          "model.load_in_4bit without a peft section: quantised weights cannot be trained; add"
+              + " peft, load the model as it is, or name other weights in training.train");
     }
   }
 

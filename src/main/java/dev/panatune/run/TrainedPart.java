@@ -1,11 +1,9 @@
 package dev.panatune.run;
 
-import dev.panatune.model.CausalLM;
 import dev.panatune.model.ModelSaver;
 import dev.panatune.model.PretrainedModel;
 import dev.panatune.peft.PeftConfig;
 import dev.panatune.peft.PeftModel;
-import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Rng;
 import dev.panatune.train.AdapterTraining;
 import dev.panatune.train.FullFineTuning;
@@ -23,14 +21,10 @@ record TrainedPart(TrainableModel trainable, Optional<PeftModel> adapter) {
   /** Puts the run's adapter on a model, or makes the model itself trainable. */
   static TrainedPart of(PretrainedModel pretrained, RunConfig config) {
     if (config.peft().isEmpty()) {
-      CausalLM model = pretrained.model();
-      ModelSaver saver =
-          new ModelSaver(
-              model,
-              Optional.of(pretrained.tokenizer()),
-              pretrained.generationConfig(),
-              DType.FLOAT32);
-      return new TrainedPart(new FullFineTuning(model, saver::saveInto), Optional.empty());
+      ModelSaver saver = ModelSaver.ofTrained(pretrained);
+      return new TrainedPart(
+          new FullFineTuning(pretrained.model(), config.trained(), saver::saveInto),
+          Optional.empty());
     }
     Rng.seed(config.training().seed());
     PeftModel adapter =
@@ -50,7 +44,15 @@ record TrainedPart(TrainableModel trainable, Optional<PeftModel> adapter) {
     return adapter
         .map(PeftModel::config)
         .map(PeftConfig::summary)
-        .orElse("the whole model")
+        .orElseGet(this::whole)
         .concat(", %,d parameters".formatted(parameters));
+  }
+
+  private String whole() {
+    int trained = trainable.trainableParameters().size();
+    int all = trainable.model().namedParameters().size();
+    return trained == all
+        ? "the whole model"
+        : "%d of the model's %d tensors".formatted(trained, all);
   }
 }

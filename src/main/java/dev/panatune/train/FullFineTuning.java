@@ -3,8 +3,12 @@ package dev.panatune.train;
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.format.SafetensorsIndex;
 import dev.panatune.model.CausalLM;
+import dev.panatune.model.ModelSaver;
+import dev.panatune.nn.Conv1D;
 import dev.panatune.nn.Linear;
 import dev.panatune.nn.LinearLayer;
+import dev.panatune.nn.Module;
+import dev.panatune.nn.QuantizedLinear;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.GradMode;
 import dev.panatune.tensor.Tensor;
@@ -13,33 +17,47 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.Set;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 
 /**
- * Trains all weights of a model, as float32 masters. A checkpoint is a Hugging Face directory of
- * them.
+ * Trains weights of the model itself, all of them or some, as float32 masters. What is frozen stays
+ * as it is stored: it has no master, no gradient and no moments. A checkpoint is a Hugging Face
+ * directory of the whole model.
  */
 public final class FullFineTuning implements TrainableModel {
   private final CausalLM model;
   private final Consumer<Path> saver;
-  private final SequencedMap<String, Tensor> parameters;
+  private final SequencedMap<String, Tensor> parameters = new LinkedHashMap<>();
+
+  /** Trains everything; see {@link #FullFineTuning(CausalLM, TrainedParameters, Consumer)}. */
+  public FullFineTuning(CausalLM model, Consumer<Path> saver) {
+    this(model, TrainedParameters.ALL, saver);
+  }
 
   /**
-   * Turns the model's weights into float32 (those of another type are freed) and makes them
-   * trainable.
+   * Turns the weights to train into float32 (those of another type are freed) and makes them, and
+   * no others, trainable.
    *
-   * @param saver writes the model as it is, in float32, into a directory
-   * @throws ConfigurationException if a layer is quantised: its weights cannot be trained
+   * @param trained which weights
+   * @param saver writes the model as it is, what is trained in float32, into a directory
+   * @throws ConfigurationException if a pattern fits nothing, a weight to train is quantised, or
+   *     the model has an adapter
    */
-  public FullFineTuning(CausalLM model, Consumer<Path> saver) {
+  public FullFineTuning(CausalLM model, TrainedParameters trained, Consumer<Path> saver) {
     this.model = model;
     this.saver = saver;
-    refuseQuantized(model);
+    refuseAdapted(model);
+    Set<String> chosen = trained.of(model);
+    refusePacked(model, chosen);
+    model.setTrainable(false);
     for (Map.Entry<String, Tensor> entry : model.namedParameters().entrySet()) {
-      widen(entry.getKey(), entry.getValue());
+      if (chosen.contains(entry.getKey()) && entry.getValue().dtype().isFloatingPoint()) {
+        widen(entry.getKey(), entry.getValue());
+        parameters.put(entry.getKey(), model.parameter(entry.getKey()).requiresGrad(true));
+      }
     }
-    model.setTrainable(true);
-    parameters = new LinkedHashMap<>(model.trainableParameters());
   }
 
   @Override
@@ -61,13 +79,21 @@ public final class FullFineTuning implements TrainableModel {
     saver.accept(directory);
   }
 
+  /** Copies what is trained; what is frozen is the model's already. */
   @Override
   public void load(Path directory) {
-    StoredTensors.copy(SafetensorsIndex.open(directory), parameters);
+    SequencedMap<String, Tensor> trained = new LinkedHashMap<>();
+    parameters.forEach(
+        (name, tensor) -> trained.put(ModelSaver.storedName(model.config(), name), tensor));
+    Set<String> whole =
+        model.namedParameters().keySet().stream()
+            .map(name -> ModelSaver.storedName(model.config(), name))
+            .collect(Collectors.toSet());
+    StoredTensors.copy(SafetensorsIndex.open(directory), trained, whole);
   }
 
   private void widen(String name, Tensor weight) {
-    if (weight.dtype().isFloatingPoint() && weight.dtype() != DType.FLOAT32) {
+    if (weight.dtype() != DType.FLOAT32) {
       try (TensorScope _ = TensorScope.open();
           GradMode _ = GradMode.disable()) {
         model.replaceParameter(name, weight.to(DType.FLOAT32).keep());
@@ -76,16 +102,40 @@ public final class FullFineTuning implements TrainableModel {
     }
   }
 
-  private static void refuseQuantized(CausalLM model) {
+  /** Whether a module's weight is in a packed form, which is not trained. */
+  static boolean isPacked(Module module) {
+    return module instanceof QuantizedLinear;
+  }
+
+  private static void refuseAdapted(CausalLM model) {
     model
         .namedModules()
-        .filter(e -> e.getValue() instanceof LinearLayer && !(e.getValue() instanceof Linear))
+        .filter(entry -> entry.getValue() instanceof LinearLayer)
+        .filter(entry ->
+            !(entry.getValue() instanceof Linear
+                || entry.getValue() instanceof Conv1D
+                || isPacked(entry.getValue())))
         .findFirst()
         .ifPresent(entry -> {
-          throw new ConfigurationException(
-              "%s: %s cannot be trained whole, only dense layers can: add a peft section to"
-                      .formatted(entry.getKey(), entry.getValue().getClass().getSimpleName())
-                  + " train an adapter, or load the model without load_in_4bit");
+          throw notTrained(entry.getKey(), entry.getValue());
         });
+  }
+
+  private static void refusePacked(CausalLM model, Set<String> chosen) {
+    chosen.stream()
+        .filter(name -> name.endsWith(".weight"))
+        .map(name -> name.substring(0, name.lastIndexOf('.')))
+        .filter(path -> isPacked(model.child(path)))
+        .findFirst()
+        .ifPresent(path -> {
+          throw notTrained(path, model.child(path));
+        });
+  }
+
+  private static ConfigurationException notTrained(String path, Module module) {
+    return new ConfigurationException(
+        "%s: %s cannot be trained whole, only dense layers can: add a peft section to train an"
+                .formatted(path, module.getClass().getSimpleName())
+            + " adapter, load the model without load_in_4bit, or freeze such layers");
   }
 }

@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.Set;
 
 /** Brings saved tensors back into the tensors that they were saved from. */
 final class StoredTensors {
@@ -22,8 +23,19 @@ final class StoredTensors {
    * @throws FormatException if one is missing, unknown, or of another shape or type
    */
   static void copy(SafetensorsIndex files, SequencedMap<String, Tensor> tensors) {
+    copy(files, tensors, Set.of());
+  }
+
+  /**
+   * Copies the tensors of files into {@code tensors}.
+   *
+   * @param others names of tensors that the files may hold as well, and that are let be
+   * @throws FormatException if one is missing, unknown, or of another shape or type
+   */
+  static void copy(
+      SafetensorsIndex files, SequencedMap<String, Tensor> tensors, Set<String> others) {
     for (String name : files.tensors().keySet()) {
-      if (!tensors.containsKey(name)) {
+      if (!tensors.containsKey(name) && !others.contains(name)) {
         throw new FormatException(
             "%s has the tensor %s, which this run does not train"
                 .formatted(files.fileOf(name).path(), name));

@@ -110,7 +110,8 @@ class PretrainedModelTest {
   void shardsComeBack() throws IOException {
     Path directory = temporary.resolve("sharded");
     try (CausalLM model = CausalLM.random(TinyModels.llama(), 1)) {
-      new WeightFiles(model.namedParameters(), Map.of(), DType.FLOAT32, 20_000).write(directory);
+      new WeightFiles(model.namedParameters(), Map.of(), Optional.of(DType.FLOAT32), 20_000)
+          .write(directory);
       AtomicFiles.writeString(
           directory.resolve("config.json"), JsonText.of(model.config().source()));
       assertTrue(Files.exists(directory.resolve("model-00001-of-00005.safetensors")));

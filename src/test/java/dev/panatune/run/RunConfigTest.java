@@ -11,6 +11,7 @@ import dev.panatune.quant.QuantType;
 import dev.panatune.tensor.DType;
 import dev.panatune.train.IntervalStrategy;
 import dev.panatune.train.SamplingStrategy;
+import dev.panatune.train.TrainedParameters;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -128,6 +129,9 @@ class RunConfigTest {
         "peft.adapter_name_or_path=adapter|peft.r beside adapter_name_or_path",
         "peft=lora|peft is the string 'lora', not a mapping",
         "peft=null|model.load_in_4bit without a peft section",
+        "training.freeze=[norm]|training.train and training.freeze choose among the model's own",
+        "training.train=[3]|training.train is a list, not a list of strings",
+        "training.train=['(']|in training: train: '(' is not a regular expression",
         "output_dir=null|output_dir is missing",
         "sample_prompts=[1]|sample_prompts is a list, not a list of strings",
       })
@@ -144,6 +148,17 @@ class RunConfigTest {
     RunConfig config =
         read(
             "data.validation_split=0.5", "training.eval_strategy=epoch", "model.load_in_4bit=true");
+    Path resolved = directory.resolve("out.yaml");
+    Files.writeString(resolved, RunFile.write(config.resolved()));
+    assertEquals(config, RunConfig.read(resolved, List.of(), Optional.empty()));
+  }
+
+  @Test
+  void whatIsTrainedWithoutAnAdapterReadsBackToo() throws IOException {
+    RunConfig config =
+        read("peft=null", "training.train=['layers.1', bias]", "training.freeze=mlp");
+    assertEquals(
+        new TrainedParameters(List.of("layers.1", "bias"), List.of("mlp")), config.trained());
     Path resolved = directory.resolve("out.yaml");
     Files.writeString(resolved, RunFile.write(config.resolved()));
     assertEquals(config, RunConfig.read(resolved, List.of(), Optional.empty()));
