@@ -41,6 +41,7 @@ class ArchitectureTest {
           "run",
           "registry",
           "serve",
+          "bench",
           "cli");
 
   private static final String BINDINGS = "dev.panatune.bindings..";

@@ -27,6 +27,7 @@ import picocli.CommandLine.Spec;
       QuantizeCommand.class,
       ExportCommand.class,
       InspectCommand.class,
+      BenchCommand.class,
     })
 final class PanatuneCommand implements Runnable {
   @Option(

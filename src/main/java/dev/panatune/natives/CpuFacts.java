@@ -42,7 +42,8 @@ public record CpuFacts(String model, int logicalCpus, List<String> features) {
     features = List.copyOf(features);
   }
 
-  static CpuFacts current() {
+  /** Returns the processor that this process runs on. */
+  public static CpuFacts current() {
     int cpus = Runtime.getRuntime().availableProcessors();
     try {
       return parse(Files.readString(Path.of("/proc/cpuinfo")), cpus);

@@ -49,7 +49,16 @@ class UsageTest {
     String help = Outcome.of("--help").succeeded().out();
     for (String command :
         new String[] {
-          "setup", "doctor", "train", "eval", "generate", "chat", "merge", "inspect", "quantize"
+          "setup",
+          "doctor",
+          "train",
+          "eval",
+          "generate",
+          "chat",
+          "merge",
+          "inspect",
+          "quantize",
+          "bench"
         }) {
       assertTrue(help.contains(command), help);
       assertTrue(Outcome.of(command, "--help").succeeded().out().contains("panatune " + command));

@@ -1,0 +1,76 @@
+package dev.panatune.bench;
+
+import java.io.PrintWriter;
+import java.util.List;
+
+/** Compares training steps. */
+public final class TrainBench {
+  private static final String STEP = "step_seconds";
+  private static final String FLOOR = "floor_seconds";
+
+  private TrainBench() {}
+
+  /**
+   * Measures.
+   *
+   * @param job for every side, whatever it says of quantising
+   * @param kinds what of ours takes part
+   * @param rounds turns of each side
+   * @param progress takes a line a turn
+   */
+  public static BenchReport run(
+      TrainJob job, List<TrainKind> kinds, int rounds, PrintWriter progress) {
+    List<Side> sides =
+        kinds.stream()
+            .map(kind -> Side.ours(kind.id(), job.quantized(kind == TrainKind.QLORA).toJson()))
+            .toList();
+    return BenchReport.of(
+        describe(job, rounds),
+        job.toJson(),
+        Alternation.run(sides, rounds, progress),
+        metrics(job.tokens()));
+  }
+
+  private static String describe(TrainJob job, int rounds) {
+    return "Training steps of %s: %s, %d x %d tokens, r = %d, %d threads%s; %d rounds of %d steps, the first not counted"
+        .formatted(
+            job.model().getFileName(),
+            job.dtype().torchName(),
+            job.batch(),
+            job.length(),
+            TrainJob.RANK,
+            job.threads(),
+            job.checkpointing() ? ", gradient checkpointing" : "",
+            rounds,
+            job.steps());
+  }
+
+  private static List<Metric> metrics(long tokens) {
+    return List.of(
+        Metric.told(STEP, "step s", "%.3f", 1, Metric.Ratio.SPEEDUP),
+        new Metric(
+            "tokens_per_second",
+            "tokens/s",
+            side -> side.spread(STEP).map(step -> one(tokens / step.median())),
+            "%.0f",
+            1,
+            Metric.Ratio.NONE),
+        Metric.told("peak_rss_bytes", "peak RSS MB", "%.0f", Metric.MB, Metric.Ratio.SHARE),
+        Metric.told("first_step_seconds", "first step s", "%.2f", 1, Metric.Ratio.SHARE),
+        Metric.told(FLOOR, "floor s", "%.3f", 1, Metric.Ratio.NONE),
+        new Metric(
+            "floor_over_step",
+            "floor/step",
+            side ->
+                side.spread(FLOOR)
+                    .flatMap(floor ->
+                        side.spread(STEP).map(step -> one(floor.median() / step.median()))),
+            "%.2f",
+            1,
+            Metric.Ratio.NONE));
+  }
+
+  private static Spread one(double value) {
+    return Spread.of(List.of(value));
+  }
+}
