@@ -8,6 +8,7 @@ even with no adapter in the model, so there is nothing to compare that with; Mis
 two names) or is not asked for, as pytorch_adapter.bin.
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -21,15 +22,12 @@ import adapters
 import torch
 from adapters import BnConfig, DoubleSeqBnConfig, ParBnConfig, SeqBnConfig
 from safetensors.torch import save_file
-from transformers import (
-    AutoModelForCausalLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-)
+from transformers import AutoModelForCausalLM
+
+import adapter_cases
+import tiny_models
 
 VOCABULARY = 96
-STEPS = 10
-LEARNING_RATE = 5e-3
 NAME = "bn"
 
 CASES = {
@@ -74,32 +72,7 @@ ARCHIVES = {"seq_bn_norms", "gpt2_double"}
 
 
 def bases(out):
-    gpt2 = GPT2Config(
-        vocab_size=VOCABULARY,
-        n_positions=64,
-        n_embd=32,
-        n_layer=2,
-        n_head=4,
-        initializer_range=0.2,
-        resid_pdrop=0.0,
-        embd_pdrop=0.0,
-        attn_pdrop=0.0,
-        bos_token_id=0,
-        eos_token_id=2,
-        pad_token_id=3,
-    )
-    models = {
-        "gpt2": (GPT2LMHeadModel, gpt2),
-    }
-    for seed, (name, (kind, config)) in enumerate(models.items()):
-        torch.manual_seed(seed)
-        model = kind(config).eval()
-        for key, parameter in model.named_parameters():
-            if (".ln_" in key or "norm" in key) and key.endswith(".weight"):
-                torch.nn.init.uniform_(parameter, 0.5, 1.5)
-            elif key.endswith(".bias"):
-                torch.nn.init.normal_(parameter, std=0.2)
-        model.save_pretrained(out / name)
+    tiny_models.random_model(tiny_models.gpt2_config(VOCABULARY), 0).save_pretrained(out / "gpt2")
 
 
 def load(out, base):
@@ -108,21 +81,8 @@ def load(out, base):
     return model.eval()
 
 
-def batches(seed, steps, rows=2):
-    """Right-padded rows of differing lengths; the first tokens of most rows and the padding are no targets."""
-    generator = torch.Generator().manual_seed(seed)
-    result = []
-    for _ in range(steps):
-        lengths = torch.randint(6, 13, (rows,), generator=generator).tolist()
-        ids = torch.full((rows, max(lengths)), 3)
-        labels = torch.full_like(ids, -100)
-        for row, length in enumerate(lengths):
-            tokens = torch.randint(4, VOCABULARY, (length,), generator=generator)
-            prompt = int(torch.randint(0, 4, (1,), generator=generator))
-            ids[row, :length] = tokens
-            labels[row, prompt:length] = tokens[prompt:]
-        result.append((ids, labels))
-    return result
+def batches():
+    return adapter_cases.batches(VOCABULARY, 0)
 
 
 def probe():
@@ -134,31 +94,8 @@ def logits(model):
     return model(probe()).logits.float().contiguous()
 
 
-def randomise(model, seed):
-    """Fresh adapters are nearly identities."""
-    generator = torch.Generator().manual_seed(seed)
-    for _, parameter in sorted(model.named_parameters()):
-        if parameter.requires_grad:
-            noise = torch.randn(parameter.shape, generator=generator)
-            parameter.data.copy_(parameter.data * 0.5 + 0.15 * noise)
-
-
-def train(model):
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=LEARNING_RATE, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0)
-    losses = []
-    model.train()
-    for ids, labels in batches(7, STEPS):
-        loss = model(input_ids=ids, attention_mask=(ids != 3).long(), labels=labels).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
-        losses.append(loss.item())
-    return losses
-
-
-def case(out, name, base, config, seed):
+def case(out, name, options, seed):
+    base, config = options
     folder = out / name
     shutil.rmtree(folder, ignore_errors=True)
     without = logits(load(out, base))
@@ -166,26 +103,19 @@ def case(out, name, base, config, seed):
     model = load(out, base)
     model.add_adapter(NAME, config=config)
     model.train_adapter(NAME)
-    randomise(model, seed)
+    tiny_models.randomise_adapter(model, seed)
     folder.mkdir(parents=True)
     model.save_adapter(str(folder / "adapter"), NAME, with_head=False, use_safetensors=name not in ARCHIVES)
     path = folder / "adapter" / "adapter_config.json"
     settings = {**json.loads(path.read_text()), "model_name": ""}
     path.write_text(json.dumps(settings, indent=2, sort_keys=True))
     golden = {"logits": logits(model.eval())}
-    moved = ((golden["logits"] - without).abs().max() / without.abs().max()).item()
-    assert moved > 0.01, f"{name} moves the logits by {moved} only"
-    losses = train(model)
+    moved = adapter_cases.moved(golden["logits"], without, name)
+    losses = adapter_cases.train(model, batches())
     trained = {f"after.{key}": p.detach().clone() for key, p in model.named_parameters() if p.requires_grad}
     save_file({**golden, **trained}, folder / "golden.safetensors")
     print(f"{name}: moves {moved:.3f}, losses {losses[0]:.4f} .. {losses[-1]:.4f}", flush=True)
     return {"base": base, "losses": losses}
-
-
-def write_json(path, value):
-    """One line an entry."""
-    lines = [f"{json.dumps(key)}: {json.dumps(entry)}" for key, entry in value.items()]
-    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def check(base, adapter):
@@ -205,20 +135,8 @@ def main(out, names):
     out.mkdir(parents=True, exist_ok=True)
     if not names:
         bases(out)
-        write_json(
-            out / "run.json",
-            {
-                "learning_rate": LEARNING_RATE,
-                "probe": probe().tolist(),
-                "batches": [{"input_ids": i.tolist(), "labels": l.tolist()} for i, l in batches(7, STEPS)],
-            },
-        )
-    index = out / "cases.json"
-    entries = json.loads(index.read_text()) if names else {}
-    for seed, (name, (base, config)) in enumerate(CASES.items()):
-        if not names or name in names:
-            entries[name] = case(out, name, base, config, 300 + seed)
-    write_json(index, {name: entries[name] for name in CASES if name in entries})
+        adapter_cases.write_run(out, probe(), batches())
+    adapter_cases.make(out, names, CASES, functools.partial(case, out), 300)
 
 
 if __name__ == "__main__":

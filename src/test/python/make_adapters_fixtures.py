@@ -13,6 +13,7 @@ import pathlib
 import shutil
 import sys
 
+import adapter_cases
 import make_lora_fixtures as single
 import torch
 from peft import PeftModel
@@ -113,8 +114,8 @@ def main(out):
     model = PeftModel.from_pretrained(single.load(out, {}), out / "plain" / "adapter")
     model.load_adapter(out / "rslora" / "adapter", adapter_name="second")
     model.save_pretrained(folder / "saved")
-    single.tidy(folder / "saved", "untied")
-    single.tidy(folder / "saved" / "second", "untied")
+    adapter_cases.tidy(folder / "saved", "untied")
+    adapter_cases.tidy(folder / "saved" / "second", "untied")
     save_file(golden, folder / "logits.safetensors")
     for name, value in golden.items():
         print(name, tuple(value.shape), f"{value.abs().max().item():.3f}")

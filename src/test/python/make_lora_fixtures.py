@@ -12,7 +12,7 @@ A case NAME has the folder NAME/adapter (PEFT's two files) and NAME/golden.safet
 and its entry in cases.json: base, quantisation, compute dtype, and the losses of those ten steps.
 """
 
-import json
+import functools
 import os
 import pathlib
 import shutil
@@ -26,13 +26,12 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GPT2Config, GPT2LMHeadModel, LlamaConfig
+from transformers import AutoModelForCausalLM, LlamaConfig
 
+import adapter_cases
 import tiny_models
 
 VOCABULARY = 96
-STEPS = 10
-LEARNING_RATE = 5e-3
 
 ATTENTION = ["q_proj", "v_proj"]
 MIXED = ["q_proj", "v_proj", "down_proj"]
@@ -117,67 +116,16 @@ def llama(tied):
     )
 
 
-def gpt2():
-    return GPT2Config(
-        vocab_size=VOCABULARY,
-        n_positions=64,
-        n_embd=32,
-        n_layer=2,
-        n_head=4,
-        initializer_range=0.2,
-        resid_pdrop=0.0,
-        embd_pdrop=0.0,
-        attn_pdrop=0.0,
-        bos_token_id=0,
-        eos_token_id=2,
-        pad_token_id=3,
-    )
-
-
 def bases(out):
     tiny_models.random_model(llama(False), 1).save_pretrained(out / "untied")
     tiny_models.random_model(llama(True), 2).save_pretrained(out / "tied")
-    torch.manual_seed(3)
-    model = GPT2LMHeadModel(gpt2()).eval()
-    for name, parameter in model.named_parameters():
-        if ".ln_" in name and name.endswith(".weight"):
-            torch.nn.init.uniform_(parameter, 0.5, 1.5)
-        elif name.endswith(".bias"):
-            torch.nn.init.normal_(parameter, std=0.2)
-    model.save_pretrained(out / "gpt2")
+    tiny_models.random_model(tiny_models.gpt2_config(VOCABULARY), 3).save_pretrained(out / "gpt2")
 
 
 def load(out, case):
-    options = {}
-    if "quant" in case:
-        kind, nested = case["quant"]
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type=kind,
-            bnb_4bit_use_double_quant=nested,
-            bnb_4bit_compute_dtype=getattr(torch, case.get("compute", "float32")),
-            llm_int8_skip_modules=case.get("skip"),
-        )
-        options["device_map"] = "cpu"
     dtype = getattr(torch, case.get("compute", "float32"))
+    options = tiny_models.quantization(*case["quant"], dtype, case.get("skip")) if "quant" in case else {}
     return AutoModelForCausalLM.from_pretrained(out / case.get("base", "untied"), dtype=dtype, **options).eval()
-
-
-def batches(seed, steps, rows=2):
-    """Right-padded rows of differing lengths; the first tokens of a row and the padding are no targets."""
-    generator = torch.Generator().manual_seed(seed)
-    result = []
-    for _ in range(steps):
-        lengths = torch.randint(6, 13, (rows,), generator=generator).tolist()
-        ids = torch.full((rows, max(lengths)), 3)
-        labels = torch.full_like(ids, -100)
-        for row, length in enumerate(lengths):
-            tokens = torch.randint(4, VOCABULARY, (length,), generator=generator)
-            prompt = int(torch.randint(1, 4, (1,), generator=generator))
-            ids[row, :length] = tokens
-            labels[row, prompt:length] = tokens[prompt:]
-        result.append((ids, labels))
-    return result
 
 
 def probe():
@@ -207,32 +155,9 @@ def config(case):
     return LoraConfig(**options)
 
 
-def tidy(directory, base):
-    """Sets have no order, and the folder has another name elsewhere."""
-    (directory / "README.md").unlink(missing_ok=True)
-    path = directory / "adapter_config.json"
-    settings = json.loads(path.read_text())
-    settings["base_model_name_or_path"] = base
-    for key in ("target_modules", "exclude_modules"):
-        if isinstance(settings[key], list):
-            settings[key].sort()
-    path.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
-
-
-def train(model, rows):
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=LEARNING_RATE, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0)
-    losses = []
-    model.train()
-    for ids, labels in rows:
-        values = model(ids).logits.float()
-        loss = cross_entropy(values[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
-        losses.append(loss.item())
-    return losses
+def loss(model, ids, labels):
+    values = model(ids).logits.float()
+    return cross_entropy(values[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
 
 
 def case(out, name, options, seed):
@@ -243,17 +168,16 @@ def case(out, name, options, seed):
     model = get_peft_model(load(out, options), config(options))
     tiny_models.randomise_adapter(model, seed)
     model.save_pretrained(folder / "adapter")
-    tidy(folder / "adapter", options.get("base", "untied"))
+    adapter_cases.tidy(folder / "adapter", options.get("base", "untied"))
     model = PeftModel.from_pretrained(load(out, options), folder / "adapter").eval()
     golden = {"logits": logits(model)}
-    moved = ((golden["logits"] - base).abs().max() / base.abs().max()).item()
-    assert moved > 0.01, f"{name} moves the logits by {moved} only"
+    moved = adapter_cases.moved(golden["logits"], base, name)
     if "compute" in options:
         golden["exact"] = exact(PeftModel.from_pretrained(load(out, options), folder / "adapter").eval())
     if options.get("merged", True) and "compute" not in options:
         golden["merged"] = logits(model.merge_and_unload().eval())
     model = PeftModel.from_pretrained(load(out, options), folder / "adapter", is_trainable=True)
-    losses = train(model, batches(7, STEPS))
+    losses = adapter_cases.train(model, adapter_cases.batches(VOCABULARY, 1), loss)
     state = get_peft_model_state_dict(model)
     trained = {key for key, p in model.named_parameters() if p.requires_grad}
     assert len(trained) > 0
@@ -267,33 +191,13 @@ def case(out, name, options, seed):
     return entry
 
 
-def write_json(path, value):
-    """One line an entry."""
-    lines = [f"{json.dumps(key)}: {json.dumps(entry)}" for key, entry in value.items()]
-    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-
-
 def main(out, names):
     torch.set_num_threads(1)
     out.mkdir(parents=True, exist_ok=True)
     if not names:
         bases(out)
-        rows = batches(7, STEPS)
-        write_json(
-            out / "run.json",
-            {
-                "learning_rate": LEARNING_RATE,
-                "max_grad_norm": 1.0,
-                "probe": probe().tolist(),
-                "batches": [{"input_ids": ids.tolist(), "labels": labels.tolist()} for ids, labels in rows],
-            },
-        )
-    index = out / "cases.json"
-    entries = json.loads(index.read_text()) if names else {}
-    for seed, (name, options) in enumerate(CASES.items()):
-        if not names or name in names:
-            entries[name] = case(out, name, options, 100 + seed)
-    write_json(index, {name: entries[name] for name in CASES if name in entries})
+        adapter_cases.write_run(out, probe(), adapter_cases.batches(VOCABULARY, 1), max_grad_norm=1.0)
+    adapter_cases.make(out, names, CASES, functools.partial(case, out), 100)
 
 
 if __name__ == "__main__":

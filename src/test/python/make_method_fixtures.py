@@ -14,7 +14,7 @@ A case NAME has the folder NAME/adapter (PEFT's two files, and of a projected pr
 and its entry in cases.json: base, quantisation, and the losses of those ten steps.
 """
 
-import json
+import functools
 import os
 import pathlib
 import shutil
@@ -26,12 +26,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 from peft import IA3Config, PeftModel, PrefixTuningConfig, PromptTuningConfig, get_peft_model
 from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GPT2Config, GPT2LMHeadModel, LlamaConfig
+from transformers import AutoModelForCausalLM, LlamaConfig
 
+import adapter_cases
 import tiny_models
 
-STEPS = 10
-LEARNING_RATE = 5e-3
 CONFIGS = {"ia3": IA3Config, "prompt": PromptTuningConfig, "prefix": PrefixTuningConfig}
 
 CASES = {
@@ -98,64 +97,18 @@ def llama():
     )
 
 
-def gpt2():
-    return GPT2Config(
-        vocab_size=tiny_models.VOCABULARY,
-        n_positions=64,
-        n_embd=32,
-        n_layer=2,
-        n_head=4,
-        initializer_range=0.2,
-        resid_pdrop=0.0,
-        embd_pdrop=0.0,
-        attn_pdrop=0.0,
-        bos_token_id=0,
-        eos_token_id=2,
-        pad_token_id=3,
-    )
-
-
 def bases(out):
     tiny_models.save(tiny_models.random_model(llama(), 1), out / "llama", torch.float32)
-    torch.manual_seed(3)
-    model = GPT2LMHeadModel(gpt2()).eval()
-    for name, parameter in model.named_parameters():
-        if ".ln_" in name and name.endswith(".weight"):
-            torch.nn.init.uniform_(parameter, 0.5, 1.5)
-        elif name.endswith(".bias"):
-            torch.nn.init.normal_(parameter, std=0.2)
-    tiny_models.save(model, out / "gpt2", torch.float32)
+    tiny_models.save(tiny_models.random_model(tiny_models.gpt2_config(), 3), out / "gpt2", torch.float32)
 
 
 def load(out, case):
-    options = {}
-    if "quant" in case:
-        kind, nested = case["quant"]
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type=kind,
-            bnb_4bit_use_double_quant=nested,
-            bnb_4bit_compute_dtype=torch.float32,
-        )
-        options["device_map"] = "cpu"
+    options = tiny_models.quantization(*case["quant"]) if "quant" in case else {}
     return AutoModelForCausalLM.from_pretrained(out / case.get("base", "llama"), dtype=torch.float32, **options).eval()
 
 
-def batches(seed, steps, rows=2):
-    """Right-padded rows of differing lengths; the first tokens of most rows and the padding are no targets."""
-    generator = torch.Generator().manual_seed(seed)
-    result = []
-    for _ in range(steps):
-        lengths = torch.randint(6, 13, (rows,), generator=generator).tolist()
-        ids = torch.full((rows, max(lengths)), 3)
-        labels = torch.full_like(ids, -100)
-        for row, length in enumerate(lengths):
-            tokens = torch.randint(4, tiny_models.VOCABULARY, (length,), generator=generator)
-            prompt = int(torch.randint(0, 4, (1,), generator=generator))
-            ids[row, :length] = tokens
-            labels[row, prompt:length] = tokens[prompt:]
-        result.append((ids, labels))
-    return result
+def batches():
+    return adapter_cases.batches(tiny_models.VOCABULARY, 0)
 
 
 def probe():
@@ -185,37 +138,6 @@ def config(out, case):
     return CONFIGS[case["method"]](task_type="CAUSAL_LM", **options)
 
 
-def tidy(directory, base):
-    """Sets have no order, and the folder has another name elsewhere."""
-    (directory / "README.md").unlink(missing_ok=True)
-    path = directory / "adapter_config.json"
-    settings = json.loads(path.read_text())
-    settings["base_model_name_or_path"] = base
-    if settings.get("tokenizer_name_or_path"):
-        settings["tokenizer_name_or_path"] = base
-    for key in ("target_modules", "exclude_modules", "feedforward_modules"):
-        if isinstance(settings.get(key), list):
-            settings[key].sort()
-    path.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
-
-
-def train(model):
-    """Ten steps of AdamW; the loss is PEFT's own, the mean over a step's targets."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=LEARNING_RATE, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0)
-    losses = []
-    model.train()
-    for ids, labels in batches(7, STEPS):
-        mask = (ids != 3).long()
-        loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
-        losses.append(loss.item())
-    return losses
-
-
 def case(out, name, options, seed):
     folder = out / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -231,11 +153,10 @@ def case(out, name, options, seed):
     if options.get("prefix_projection"):
         state = {key.replace(".default", ""): p.detach() for key, p in model.named_parameters() if p.requires_grad}
         save_file(state, folder / "adapter" / "prompt_encoder.safetensors")
-    tidy(folder / "adapter", options.get("base", "llama"))
+    adapter_cases.tidy(folder / "adapter", options.get("base", "llama"))
     model = PeftModel.from_pretrained(load(out, options), folder / "adapter").eval()
     golden["logits"] = logits(model)
-    moved = ((golden["logits"][:, -10:] - base).abs().max() / base.abs().max()).item()
-    assert moved > 0.01, f"{name} moves the logits by {moved} only"
+    moved = adapter_cases.moved(golden["logits"][:, -10:], base, name)
     if options["method"] in ("prompt", "prefix"):
         golden["generated"] = generated(model)
     elif options.get("merged", True):
@@ -248,7 +169,7 @@ def case(out, name, options, seed):
         model = fresh  # PEFT does not train on what it loaded
     else:
         model = PeftModel.from_pretrained(load(out, options), folder / "adapter", is_trainable=True)
-    losses = train(model)
+    losses = adapter_cases.train(model, batches())
     trained = {key: p.detach() for key, p in model.named_parameters() if p.requires_grad}
     golden.update({f"after.{key.replace('.default', '')}": value.clone() for key, value in trained.items()})
     save_file(golden, folder / "golden.safetensors")
@@ -257,31 +178,13 @@ def case(out, name, options, seed):
     return {**({"quant": options["quant"]} if "quant" in options else {}), **entry}
 
 
-def write_json(path, value):
-    """One line an entry."""
-    lines = [f"{json.dumps(key)}: {json.dumps(entry)}" for key, entry in value.items()]
-    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-
-
 def main(out, names):
     torch.set_num_threads(1)
     out.mkdir(parents=True, exist_ok=True)
     if not names:
         bases(out)
-        write_json(
-            out / "run.json",
-            {
-                "learning_rate": LEARNING_RATE,
-                "probe": probe().tolist(),
-                "batches": [{"input_ids": i.tolist(), "labels": l.tolist()} for i, l in batches(7, STEPS)],
-            },
-        )
-    index = out / "cases.json"
-    entries = json.loads(index.read_text()) if names else {}
-    for seed, (name, options) in enumerate(CASES.items()):
-        if not names or name in names:
-            entries[name] = case(out, name, options, 200 + seed)
-    write_json(index, {name: entries[name] for name in CASES if name in entries})
+        adapter_cases.write_run(out, probe(), batches())
+    adapter_cases.make(out, names, CASES, functools.partial(case, out), 200)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,14 @@ length of a scaled RoPE: a model with the defaults would not notice a key that i
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    BitsAndBytesConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 VOCABULARY = 320
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<pad>"]
@@ -94,16 +101,46 @@ def tied_config():
     )
 
 
-def random_model(config, seed):
-    """A model with random weights, norms and biases, in fp32 and evaluation mode."""
+def gpt2_config(vocabulary=VOCABULARY):
+    """GPT-2: Conv1D layers, LayerNorm, learned positions, a tied head; without dropout."""
+    return GPT2Config(
+        vocab_size=vocabulary,
+        n_positions=64,
+        n_embd=32,
+        n_layer=2,
+        n_head=4,
+        initializer_range=0.2,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=0,
+        eos_token_id=2,
+        pad_token_id=3,
+    )
+
+
+def random_model(config, seed, kind=None):
+    """A model with random weights, norms and biases, in fp32 and evaluation mode; `kind` is a class for other families."""
     torch.manual_seed(seed)
-    model = LlamaForCausalLM(config).eval()
+    model = (kind or (GPT2LMHeadModel if isinstance(config, GPT2Config) else LlamaForCausalLM))(config).eval()
     for name, parameter in model.named_parameters():
-        if name.endswith("norm.weight"):
+        if name.endswith("norm.weight") or (".ln_" in name and name.endswith(".weight")):
             torch.nn.init.uniform_(parameter, 0.5, 1.5)
         elif name.endswith(".bias"):
             torch.nn.init.normal_(parameter, std=0.2)
     return model
+
+
+def quantization(kind, nested, compute=torch.float32, skip=None):
+    """What from_pretrained takes to keep a model in 4 bits on the CPU."""
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type=kind,
+        bnb_4bit_use_double_quant=nested,
+        bnb_4bit_compute_dtype=compute,
+        llm_int8_skip_modules=skip,
+    )
+    return {"quantization_config": config, "device_map": "cpu"}
 
 
 def save(model, directory, dtype):
