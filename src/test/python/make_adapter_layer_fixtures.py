@@ -2,10 +2,13 @@
 
 Bottleneck adapters of AdapterHub's `adapters` 1.2.0, which needs an environment of its own: torch 2.13.0, transformers
 4.51.3 and safetensors 0.8.0. Seeded, on one thread; on another CPU the last bits may differ. A case is laid out as in
-make_method_fixtures.py, on GPT-2: with this torch, `adapters` computes other logits for Llama than transformers does,
-even with no adapter in the model, so there is nothing to compare that with; Mistral's were not looked into. The folder
-"adapter" has adapter_config.json and the weights as adapter.safetensors, or, where that cannot be (a norm before has
-two names) or is not asked for, as pytorch_adapter.bin.
+make_method_fixtures.py. The folder "adapter" has adapter_config.json and the weights as adapter.safetensors, or, where
+that cannot be (a norm before has two names) or is not asked for, as pytorch_adapter.bin.
+
+On Llama and Mistral `adapters` 1.2 has a bug of its own: its attention swaps heads and positions of a result in which
+transformers has swapped them already, so that even without an adapter the logits are not transformers'. Here the swap is
+undone first (see `attention`), and every base is checked to compute what it does without `adapters`. With one head
+there is nothing to swap: the bases "..._one_head" are run by `adapters` as it is.
 """
 
 import functools
@@ -21,8 +24,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import adapters
 import torch
 from adapters import BnConfig, DoubleSeqBnConfig, ParBnConfig, SeqBnConfig
+from adapters.models.llama import modeling_llama as llama_modeling
+from adapters.models.mistral import modeling_mistral as mistral_modeling
 from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, MistralForCausalLM
 
 import adapter_cases
 import tiny_models
@@ -67,18 +72,80 @@ CASES = {
     "gpt2_seq": ("gpt2", SeqBnConfig(reduction_factor=4, non_linearity="gelu_new")),
     "gpt2_double": ("gpt2", DoubleSeqBnConfig(reduction_factor=4, original_ln_before=True)),
     "gpt2_par": ("gpt2", ParBnConfig(reduction_factor=4, mh_adapter=True)),
+    "llama_seq": ("llama", SeqBnConfig(reduction_factor=4)),
+    "llama_double": ("llama", DoubleSeqBnConfig(reduction_factor=8)),
+    "llama_par": ("llama", ParBnConfig(reduction_factor=2)),
+    "llama_residuals": (
+        "llama",
+        DoubleSeqBnConfig(
+            reduction_factor={"1": 2, "default": 8},
+            ln_before=True,
+            ln_after=True,
+            residual_before_ln=False,
+            adapter_residual_before_ln=True,
+            original_ln_before=True,
+            scaling="channel",
+        ),
+    ),
+    "mistral_seq": ("mistral", SeqBnConfig(reduction_factor=4, non_linearity="gelu", ln_after=True)),
+    "mistral_double": ("mistral", DoubleSeqBnConfig(reduction_factor=8, original_ln_after=False)),
+    "mistral_par": ("mistral", ParBnConfig(reduction_factor=2, mh_adapter=True, scaling="learned")),
+    "one_head": ("llama_one_head", DoubleSeqBnConfig(reduction_factor=4)),
+    "one_head_window": ("mistral_one_head", ParBnConfig(reduction_factor=4, mh_adapter=True)),
 }
-ARCHIVES = {"seq_bn_norms", "gpt2_double"}
+ARCHIVES = {"seq_bn_norms", "gpt2_double", "llama_residuals"}
+
+
+def decoder(heads):
+    return {
+        "vocab_size": VOCABULARY,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": heads,
+        "num_key_value_heads": max(1, heads // 2),
+        "max_position_embeddings": 64,
+        "rms_norm_eps": 1e-3,
+        "rope_theta": 500.0,
+        "initializer_range": 0.2,
+        "tie_word_embeddings": False,
+        "bos_token_id": 0,
+        "eos_token_id": 2,
+        "pad_token_id": 3,
+    }
 
 
 def bases(out):
+    """The windows are shorter than the rows."""
     tiny_models.random_model(tiny_models.gpt2_config(VOCABULARY), 0).save_pretrained(out / "gpt2")
+    for seed, (ending, heads) in enumerate({"": 4, "_one_head": 1}.items()):
+        llama = LlamaConfig(**decoder(heads), attention_bias=True, mlp_bias=True)
+        tiny_models.random_model(llama, 10 + seed).save_pretrained(out / f"llama{ending}")
+        mistral = MistralConfig(**decoder(heads), sliding_window=4)
+        tiny_models.random_model(mistral, 20 + seed, MistralForCausalLM).save_pretrained(out / f"mistral{ending}")
+
+
+def attention(of_transformers):
+    """Gives a result of several heads as the attention of `adapters` takes it: [B, heads, T, width]."""
+
+    def forward(module, *tensors, **options):
+        result, weights = of_transformers(module, *tensors, **options)
+        return (result.transpose(1, 2) if module.config.num_attention_heads > 1 else result), weights
+
+    return forward
+
+
+for modeling in (llama_modeling, mistral_modeling):
+    modeling.eager_attention_forward = attention(modeling.eager_attention_forward)
 
 
 def load(out, base):
+    """A base that can take adapters, and computes what it did before it could."""
     model = AutoModelForCausalLM.from_pretrained(out / base, torch_dtype=torch.float32, attn_implementation="eager")
+    before = logits(model.eval())
     adapters.init(model)
-    return model.eval()
+    assert torch.equal(logits(model.eval()), before), f"adapters changes {base}"
+    return model
 
 
 def batches():
@@ -122,8 +189,7 @@ def check(base, adapter):
     """What was saved here loads there: prints the logits' largest difference from a golden file."""
     from safetensors.torch import load_file
 
-    model = AutoModelForCausalLM.from_pretrained(base, torch_dtype=torch.float32, attn_implementation="eager")
-    adapters.init(model)
+    model = load(base.parent, base.name)
     name = model.load_adapter(str(adapter), use_safetensors=True, with_head=False)
     model.set_active_adapters(name)
     golden = load_file(adapter.parent / "golden.safetensors")["logits"]
