@@ -85,7 +85,7 @@ public final class Generator {
   }
 
   private int room(int[] prompt, GenerationConfig config) {
-    int context = model.config().maxPositions() - model.virtualPositions();
+    int context = model.config().contextLength() - model.virtualPositions();
     if (prompt.length == 0) {
       throw new ConfigurationException("The prompt has no tokens; give it some text");
     }

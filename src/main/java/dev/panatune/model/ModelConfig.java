@@ -103,9 +103,14 @@ public record ModelConfig(
     return mlp.width();
   }
 
-  /** Returns the context length, in tokens. */
+  /** Returns the context length, in tokens, that the model was trained for. */
   public int maxPositions() {
     return positions.maxPositions();
+  }
+
+  /** Returns how many tokens a generated text may have with its prompt. */
+  public int contextLength() {
+    return positions.contextLength();
   }
 
   /** Returns what the head is called. */

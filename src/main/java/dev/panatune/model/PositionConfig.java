@@ -26,6 +26,14 @@ public record PositionConfig(
     ropeOfLayer = List.copyOf(ropeOfLayer);
   }
 
+  /** Returns the longest text, in tokens: "dynamic" scaling is made to go beyond the training's. */
+  int contextLength() {
+    return ropes.stream()
+        .filter(RopeConfig.Dynamic.class::isInstance)
+        .mapToInt(rope -> (int) (((RopeConfig.Dynamic) rope).factor() * maxPositions))
+        .reduce(maxPositions, Math::max);
+  }
+
   /**
    * Returns the length beyond which a text's first tokens are rotated otherwise than in a shorter
    * one, where there is such a length. ("Dynamic" scaling changes with every token; there, as in

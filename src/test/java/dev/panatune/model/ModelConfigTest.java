@@ -50,6 +50,16 @@ class ModelConfigTest {
   }
 
   @Test
+  void dynamicScalingWritesBeyondThePreTraining() {
+    Map<String, Object> json = TinyModels.llamaJson("max_position_embeddings", 20);
+    assertEquals(20, ModelConfig.fromHuggingFace(json).contextLength());
+    json.put("rope_scaling", Map.of("type", "dynamic", "factor", 2.5));
+    assertEquals(50, ModelConfig.fromHuggingFace(json).contextLength());
+    json.put("rope_scaling", Map.of("type", "linear", "factor", 2.5));
+    assertEquals(20, ModelConfig.fromHuggingFace(json).contextLength());
+  }
+
+  @Test
   void readsWhatIsStated() {
     Map<String, Object> json = TinyModels.llamaJson("head_dim", 24);
     json.put("eos_token_id", List.of(5, 7));
