@@ -93,6 +93,19 @@ CASES = {
     "nf4_bias": {"quant": ("nf4", True), "target_modules": MIXED, "bias": "all", "modules_to_save": ["lm_head", "embed_tokens"]},
     "nf4_olora": {"quant": ("nf4", True), "target_modules": MIXED, "init_lora_weights": "olora"},
     "fp4_tokens": {"quant": ("fp4", False), "target_modules": ["embed_tokens", "q_proj"], "lora_alpha": 6},
+    "head_tied_saved": {"base": "tied", "target_modules": ATTENTION, "modules_to_save": ["lm_head"]},
+    "embedding_tied_saved": {"base": "tied", "target_modules": ATTENTION, "modules_to_save": ["embed_tokens"]},
+    "conv1d_embedding": {"base": "gpt2", "target_modules": ["wte", "c_attn"], "merged": False},
+    "conv1d_head": {"base": "gpt2", "target_modules": ["wte", "lm_head", "c_fc"], "merged": False},
+    "bf16": {"compute": "bfloat16", "target_modules": "all-linear", "lora_alpha": 6, "use_rslora": True},
+    "bf16_bias": {"compute": "bfloat16", "target_modules": MIXED, "bias": "all", "modules_to_save": ["lm_head", "norm"]},
+    "bf16_lora_bias": {"compute": "bfloat16", "target_modules": MIXED, "lora_bias": True},
+    "bf16_dora": {"compute": "bfloat16", "target_modules": MIXED, "use_dora": True},
+    "bf16_embedding": {"compute": "bfloat16", "target_modules": ["embed_tokens", "q_proj"]},
+    "bf16_tokens": {"compute": "bfloat16", "target_modules": ATTENTION, "trainable_token_indices": [5, 17, 90]},
+    "bf16_conv1d": {"base": "gpt2", "compute": "bfloat16", "target_modules": None},
+    "fp4_bf16": {"quant": ("fp4", False), "compute": "bfloat16", "target_modules": MIXED, "rank_pattern": {"q_proj": 2}},
+    "nf4_bf16_dora": {"quant": ("nf4", True), "compute": "bfloat16", "target_modules": MIXED, "use_dora": True},
 }
 
 

@@ -26,7 +26,7 @@ import java.util.List;
 public final class CausalLM extends Module {
   private static final String VIRTUAL_TOKENS = "prompt_encoder";
 
-  private final ModelConfig config;
+  private ModelConfig config;
   private final Device device;
   private final Decoder decoder;
   private final Slot<LinearLayer> head;
@@ -63,9 +63,23 @@ public final class CausalLM extends Module {
     }
   }
 
-  /** Returns what the model was built from. */
+  /** Returns what the model was built from; once a tied head is a weight of its own, that too. */
   public ModelConfig config() {
     return config;
+  }
+
+  /**
+   * Takes note of a head that was tied to the embeddings and has been given a weight of its own, or
+   * they theirs: from now on {@link #config} says that it is not tied, and it is saved.
+   */
+  public void noteUntiedHead() {
+    boolean same =
+        head() instanceof Linear linear
+            && decoder.embedding() instanceof Embedding table
+            && linear.weight() == table.weight();
+    if (config.tiedHead() && !same) {
+      config = config.withUntiedHead();
+    }
   }
 
   /** Returns the device that the model is on. */

@@ -120,8 +120,7 @@ public record ModelConfig(
 
   /** Returns the path of the table of tokens. */
   public String embeddingName() {
-    ModuleNames names = family().names();
-    return names.decoder() + "." + names.embedding();
+    return family().names().embeddingPath();
   }
 
   /** Returns how many numbers the head gives for a token. */

@@ -118,11 +118,14 @@ final class LoraAdapter implements SwitchableAdapter {
     return layer;
   }
 
+  /** As in PEFT, the last of the linear layers says how weights lie. */
   @Override
   public LoraConfig config() {
     boolean inOut =
         layers.values().stream()
-            .anyMatch(layer -> OriginalModules.inner((Module) layer) instanceof Conv1D);
+            .filter(LoraLinear.class::isInstance)
+            .map(layer -> OriginalModules.inner((Module) layer) instanceof Conv1D)
+            .reduce(config.fanInFanOut(), (_, last) -> last);
     return inOut == config.fanInFanOut() ? config : config.with("fan_in_fan_out", inOut);
   }
 

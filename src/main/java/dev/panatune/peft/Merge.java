@@ -45,6 +45,7 @@ final class Merge {
         model.namedModules().forEach(this::unpack);
       }
     }
+    model.noteUntiedHead();
     model.setTrainable(false);
     return merger.report();
   }

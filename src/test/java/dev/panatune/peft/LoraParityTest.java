@@ -2,9 +2,13 @@ package dev.panatune.peft;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.panatune.format.StrictJson;
 import dev.panatune.format.TensorFile;
+import dev.panatune.model.LoadOptions;
+import dev.panatune.model.ModelSaver;
 import dev.panatune.model.PretrainedModel;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.GradMode;
@@ -21,11 +25,13 @@ import dev.panatune.train.schedule.SchedulerType;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Every LoRA option, against what PEFT saves and computes with it. */
 @ExtendWith(OneThread.class)
@@ -78,6 +84,29 @@ class LoraParityTest {
       assertClose(merged, logits(loaded));
       assertTrue(
           loaded.model().namedModules().noneMatch(it -> it.getValue() instanceof AdapterLayer));
+      new ModelSaver(loaded.model(), Optional.empty(), Map.of(), DType.FLOAT32).save(directory);
+      try (PretrainedModel again = PretrainedModel.load(directory, LoadOptions.stored())) {
+        assertArrayEquals(logits(loaded).toFloats(), logits(again).toFloats());
+      }
+    }
+  }
+
+  /** As in PEFT, one of the two that were tied is trained alone, and the merged model has both. */
+  @ParameterizedTest
+  @ValueSource(strings = {"head_tied_saved", "embedding_tied_saved"})
+  void whatWasTiedIsSavedUntied(String name) {
+    try (TensorScope _ = TensorScope.open();
+        PretrainedModel loaded = LoraFixtures.named(name).load()) {
+      PeftModel adapted = PeftModel.load(loaded.model(), LoraFixtures.named(name).adapter(), false);
+      assertTrue(loaded.model().config().tiedHead());
+      adapted.mergeAndUnload(MergeOptions.DENSE);
+      assertFalse(loaded.model().config().tiedHead());
+      new ModelSaver(loaded.model(), Optional.empty(), Map.of(), DType.FLOAT32).save(directory);
+      assertEquals(
+          false,
+          StrictJson.readObject(directory.resolve("config.json")).get("tie_word_embeddings"));
+      Set<String> names = TensorFile.read(directory.resolve("model.safetensors")).keySet();
+      assertTrue(names.containsAll(List.of("lm_head.weight", "model.embed_tokens.weight")));
     }
   }
 
