@@ -47,7 +47,7 @@ final class GgufCheckpoint implements Checkpoint {
   @Override
   public Map<String, long[]> shapes() {
     Map<String, long[]> shapes = new LinkedHashMap<>();
-    tensors.forEach((name, info) -> shapes.put(name, layout.shapeInModel(name, info.shape())));
+    tensors.forEach((name, info) -> shapes.put(name, layout.otherShape(name, info.shape())));
     return shapes;
   }
 

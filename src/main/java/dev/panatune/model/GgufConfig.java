@@ -15,10 +15,10 @@ import java.util.stream.Collectors;
 
 /** Says in the words of a {@code config.json} what a GGUF file's metadata says of its model. */
 final class GgufConfig {
-  private static final String LONG_FACTORS = "rope_factors_long.weight";
-  private static final String SHORT_FACTORS = "rope_factors_short.weight";
-  private static final int GEMMA2_27B_LAYERS = 46;
-  private static final int GEMMA3_27B_LAYERS = 62;
+  /** The tensors that hold LongRoPE's factors. */
+  static final String LONG_FACTORS = "rope_factors_long.weight";
+
+  static final String SHORT_FACTORS = "rope_factors_short.weight";
 
   private final GgufFile file;
   private final String architecture;
@@ -174,11 +174,11 @@ final class GgufConfig {
     switch (family) {
       case GEMMA2 -> {
         putNumber(json, "attn_logit_softcapping", "attn_logit_softcapping");
-        putGemma(json, GEMMA2_27B_LAYERS);
+        putGemma(json);
       }
       case GEMMA3 -> {
         putNumber(json, "rope_local_base_freq", "rope.freq_base_swa");
-        putGemma(json, GEMMA3_27B_LAYERS);
+        putGemma(json);
       }
       case GRANITE -> {
         putNumber(json, "attention_multiplier", "attention.scale");
@@ -204,11 +204,12 @@ final class GgufConfig {
   }
 
   /** The scale of attention is not stored: llama.cpp knows it by the size of the model. */
-  private void putGemma(Map<String, Object> json, int largestLayers) {
+  private void putGemma(Map<String, Object> json) {
     putNumber(json, "final_logit_softcapping", "final_logit_softcapping");
     putWindow(json);
-    boolean largest = integer("block_count") == largestLayers;
-    json.put("query_pre_attn_scalar", largest ? usualHeadDim() : headDim());
+    json.put(
+        "query_pre_attn_scalar",
+        GgufLimits.queryScalar(family, integer("block_count"), usualHeadDim(), headDim()));
   }
 
   private void putWindow(Map<String, Object> json) {
@@ -224,8 +225,11 @@ final class GgufConfig {
     }
   }
 
+  /** Returns the factor by which a head's size, cut to a whole number, is what is rotated. */
   private double rotatedPart() {
-    return (double) integer("rope.dimension_count", headDim()) / headDim();
+    int rotated = integer("rope.dimension_count", headDim());
+    double part = (double) rotated / headDim();
+    return (int) (headDim() * part) == rotated ? part : Math.nextUp(part);
   }
 
   private int vocabulary() {

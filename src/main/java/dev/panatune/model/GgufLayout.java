@@ -14,12 +14,13 @@ final class GgufLayout {
   }
 
   /**
-   * Returns the shape in the model of a stored parameter.
+   * Returns the shape in the model of a stored parameter, or the stored shape of one of the model:
+   * what is turned in the one is turned back in the other.
    *
    * @param name the parameter's name in the model
    */
-  long[] shapeInModel(String name, long[] stored) {
-    return isTransposed(name, stored.length) ? new long[] {stored[1], stored[0]} : stored;
+  long[] otherShape(String name, long[] shape) {
+    return isTransposed(name, shape.length) ? new long[] {shape[1], shape[0]} : shape;
   }
 
   /**

@@ -61,6 +61,16 @@ final class GgufRopeFactors {
     return scaling;
   }
 
+  /** Returns whether {@link #read} finds a scaling again. */
+  static boolean canBeRead(RopeConfig.Llama3 rope) {
+    double log2 = Math.log(rope.originalMaxPositions()) / Math.log(2);
+    return rope.lowFrequencyFactor() == LOW
+        && rope.highFrequencyFactor() == HIGH
+        && log2 == Math.rint(log2)
+        && log2 >= SHORTEST_LOG2
+        && log2 <= LONGEST_LOG2;
+  }
+
   /** Returns the numbers of a tensor of factors. */
   static float[] load(GgufFile file, String tensor) {
     if (file.tensor(tensor).type() != GgmlType.F32) {

@@ -5,7 +5,6 @@ import dev.panatune.format.GgmlType;
 import dev.panatune.format.GgufEncoding;
 import dev.panatune.format.GgufTensorSpec;
 import dev.panatune.format.GgufWriter;
-import dev.panatune.nn.Activation;
 import dev.panatune.nn.RopeConfig;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Tensor;
@@ -18,7 +17,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.function.Supplier;
 
 /**
@@ -26,9 +24,8 @@ import java.util.function.Supplier;
  * that is asked for, all else in F32; with the tokenizer and the chat template.
  */
 final class GgufSaver {
-  /** The families that have a form in GGUF here, and the name of it. */
-  private static final Map<String, String> ARCHITECTURES =
-      Map.of("llama", "llama", "mistral", "llama");
+  /** The table of learned positions, which is never in a smaller type. */
+  private static final String POSITIONS = "position_embd.weight";
 
   /** What {@code general.file_type} says of each type. */
   private static final Map<GgmlType, Integer> FILE_TYPES = new EnumMap<>(GgmlType.class);
@@ -64,35 +61,7 @@ final class GgufSaver {
       throw new ConfigurationException(
           "%s is not written; written are %s".formatted(type, FILE_TYPES.keySet()));
     }
-    if (!ARCHITECTURES.containsKey(config.modelType())) {
-      throw new ConfigurationException(
-          "Models of the family %s are not written as GGUF; those of %s are"
-              .formatted(config.modelType(), ARCHITECTURES.keySet().stream().sorted().toList()));
-    }
-    check();
-  }
-
-  /** Refuses what GGUF's "llama" cannot say, which is what a mistral model may have beyond it. */
-  private void check() {
-    if (config.attention().windows().stream().anyMatch(OptionalInt::isPresent)) {
-      throw unsupported("a sliding window");
-    }
-    if (config.mlp().activation() != Activation.SILU) {
-      throw unsupported("another activation than silu");
-    }
-    if (config.positions().ropeOfLayer().stream().anyMatch(OptionalInt::isEmpty)) {
-      throw unsupported("layers without positions");
-    }
-  }
-
-  private ConfigurationException unsupported(String what) {
-    return new ConfigurationException(
-        "A model of the family %s with %s is not written as GGUF"
-            .formatted(config.modelType(), what));
-  }
-
-  private RopeConfig rope() {
-    return config.positions().ropes().getFirst();
+    GgufLimits.check(config);
   }
 
   /** Saves the file, whole or not at all, tensor by tensor. */
@@ -131,60 +100,64 @@ final class GgufSaver {
             .gguf(name)
             .orElseThrow(() ->
                 new ConfigurationException("The parameter %s has no name in GGUF".formatted(name)));
-    GgmlType kept = shape.length < 2 ? GgmlType.F32 : typeOf(shape[shape.length - 1]);
-    tensors.put(new GgufTensorSpec(stored, kept, shape), () -> layout.stored(name, tensor.get()));
+    long[] storedShape = layout.otherShape(name, shape);
+    GgmlType kept = typeOf(stored, storedShape);
+    tensors.put(
+        new GgufTensorSpec(stored, kept, storedShape),
+        () -> {
+          Tensor value = tensor.get();
+          // Norms may be stored plus 1, which a small type would round.
+          return layout.stored(name, kept == GgmlType.F32 ? value.to(DType.FLOAT32) : value);
+        });
   }
 
-  private GgmlType typeOf(long row) {
-    return row % type.blockElements() == 0 ? type : GgmlType.F16;
+  private GgmlType typeOf(String stored, long[] shape) {
+    if (shape.length < 2 || stored.equals(POSITIONS)) {
+      return GgmlType.F32;
+    }
+    return shape[shape.length - 1] % type.blockElements() == 0 ? type : GgmlType.F16;
   }
 
   private void ropeFactors(Map<GgufTensorSpec, Supplier<Tensor>> tensors) {
-    if (rope() instanceof RopeConfig.Llama3 rope) {
-      float[] factors = GgufRopeFactors.of(rope, config.headDim());
-      tensors.put(
-          new GgufTensorSpec(GgufRopeFactors.TENSOR, GgmlType.F32, factors.length),
-          () -> Tensor.ofFloats(factors, factors.length));
+    if (config.positions().ropes().isEmpty()) {
+      return;
+    }
+    switch (config.positions().ropes().getFirst()) {
+      case RopeConfig.Llama3 rope ->
+          put(tensors, GgufRopeFactors.TENSOR, GgufRopeFactors.of(rope, config.headDim()));
+      case RopeConfig.LongRope rope -> {
+        put(tensors, GgufConfig.LONG_FACTORS, floats(rope.longFactors()));
+        put(tensors, GgufConfig.SHORT_FACTORS, floats(rope.shortFactors()));
+      }
+      default -> {}
     }
   }
 
+  private static void put(
+      Map<GgufTensorSpec, Supplier<Tensor>> tensors, String name, float[] factors) {
+    tensors.put(
+        new GgufTensorSpec(name, GgmlType.F32, factors.length),
+        () -> Tensor.ofFloats(factors, factors.length));
+  }
+
+  private static float[] floats(List<Double> values) {
+    float[] floats = new float[values.size()];
+    for (int i = 0; i < floats.length; i++) {
+      floats[i] = values.get(i).floatValue();
+    }
+    return floats;
+  }
+
   private Map<String, Object> metadata() {
-    String architecture = ARCHITECTURES.get(config.modelType());
     Map<String, Object> metadata = new LinkedHashMap<>();
-    metadata.put("general.architecture", architecture);
+    metadata.put("general.architecture", config.family().ggufArchitecture());
     metadata.put("general.type", "model");
     metadata.put("general.file_type", FILE_TYPES.get(type));
     if (type.isQuantized()) {
       metadata.put("general.quantization_version", 2);
     }
-    hyperparameters().forEach((key, value) -> metadata.put(architecture + "." + key, value));
+    metadata.putAll(GgufHyperparameters.of(config));
     tokenizer.ifPresent(present -> metadata.putAll(present.ggufMetadata(config.vocabSize())));
     return metadata;
-  }
-
-  private Map<String, Object> hyperparameters() {
-    Map<String, Object> values = new LinkedHashMap<>();
-    values.put("vocab_size", config.vocabSize());
-    values.put("context_length", config.maxPositions());
-    values.put("embedding_length", config.hiddenSize());
-    values.put("block_count", config.layerCount());
-    values.put("feed_forward_length", config.intermediateSize());
-    values.put("attention.head_count", config.queryHeads());
-    values.put("attention.head_count_kv", config.keyValueHeads());
-    values.put("attention.key_length", config.headDim());
-    values.put("attention.value_length", config.headDim());
-    values.put("attention.layer_norm_rms_epsilon", (float) config.norm().epsilon());
-    values.put("rope.dimension_count", config.headDim());
-    values.put("rope.freq_base", (float) rope().theta());
-    switch (rope()) {
-      case RopeConfig.Standard _ -> {}
-      case RopeConfig.Llama3 _ -> {} // a tensor of factors says it
-      case RopeConfig.Linear linear -> {
-        values.put("rope.scaling.type", "linear");
-        values.put("rope.scaling.factor", (float) linear.factor());
-      }
-      default -> throw unsupported("its rope_type");
-    }
-    return values;
   }
 }

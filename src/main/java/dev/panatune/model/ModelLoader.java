@@ -56,12 +56,14 @@ final class ModelLoader {
     ModelConfig config = ModelConfig.fromHuggingFace(GgufConfig.huggingFace(file));
     try (GgufCheckpoint checkpoint = new GgufCheckpoint(file, config)) {
       CausalLM model = build(checkpoint, config, options);
-      return complete(
-          reference,
-          model,
-          () -> Optional.of(Tokenizer.fromGguf(file.metadata())),
-          GgufConfig.generation(file));
+      return complete(reference, model, () -> tokenizer(file), GgufConfig.generation(file));
     }
+  }
+
+  private static Optional<Tokenizer> tokenizer(GgufFile file) {
+    return file.metadata().containsKey("tokenizer.ggml.model")
+        ? Optional.of(Tokenizer.fromGguf(file.metadata()))
+        : Optional.empty();
   }
 
   private static CausalLM build(Checkpoint stored, ModelConfig config, LoadOptions options) {
