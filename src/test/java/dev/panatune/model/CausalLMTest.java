@@ -8,8 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.panatune.nn.KvCache;
 import dev.panatune.nn.Linear;
-import dev.panatune.nn.LinearLayer;
-import dev.panatune.nn.Module;
 import dev.panatune.tensor.Autograd;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.GradMode;
@@ -29,30 +27,6 @@ class CausalLMTest {
 
   private static double difference(Tensor a, Tensor b) {
     return a.sub(b).abs().max().item() / b.abs().max().item();
-  }
-
-  /** A head that is not plainly dense, as an adapter's. */
-  private static final class OpaqueHead extends Module implements LinearLayer {
-    private final Slot<LinearLayer> base;
-
-    private OpaqueHead(LinearLayer base) {
-      this.base = addChild("base_layer", LinearLayer.class, base);
-    }
-
-    @Override
-    public Tensor forward(Tensor input) {
-      return base.get().forward(input);
-    }
-
-    @Override
-    public long inFeatures() {
-      return base.get().inFeatures();
-    }
-
-    @Override
-    public long outFeatures() {
-      return base.get().outFeatures();
-    }
   }
 
   @Test
@@ -190,7 +164,7 @@ class CausalLMTest {
       hidden.setGrad(null);
       weight.setGrad(null);
 
-      model.replaceChild("lm_head", new OpaqueHead((Linear) model.child("lm_head")));
+      model.replaceChild("lm_head", new WrappedLinear((Linear) model.child("lm_head")));
       LossSums plain = model.loss(hidden, rows, targets);
       Autograd.backward(plain.loss());
 

@@ -9,10 +9,7 @@ import dev.panatune.error.ConfigurationException;
 import dev.panatune.format.SafetensorsFile;
 import dev.panatune.format.StrictJson;
 import dev.panatune.nn.Linear;
-import dev.panatune.nn.LinearLayer;
-import dev.panatune.nn.Module;
 import dev.panatune.tensor.DType;
-import dev.panatune.tensor.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -27,30 +24,6 @@ class ModelSaverTest {
 
   private static ModelSaver saver(CausalLM model, DType dtype) {
     return new ModelSaver(model, Optional.empty(), Map.of(), dtype);
-  }
-
-  /** An adapter around a layer. */
-  private static final class Adapter extends Module implements LinearLayer {
-    private final Slot<LinearLayer> base;
-
-    private Adapter(LinearLayer base) {
-      this.base = addChild("base_layer", LinearLayer.class, base);
-    }
-
-    @Override
-    public Tensor forward(Tensor input) {
-      return base.get().forward(input);
-    }
-
-    @Override
-    public long inFeatures() {
-      return base.get().inFeatures();
-    }
-
-    @Override
-    public long outFeatures() {
-      return base.get().outFeatures();
-    }
   }
 
   @Test
@@ -77,7 +50,7 @@ class ModelSaverTest {
     Path directory = temporary.resolve("model");
     try (CausalLM model = CausalLM.random(TinyModels.llama(), 1)) {
       String path = "model.layers.0.mlp.up_proj";
-      model.replaceChild(path, new Adapter((Linear) model.child(path)));
+      model.replaceChild(path, new WrappedLinear((Linear) model.child(path)));
       var error =
           assertThrows(
               ConfigurationException.class, () -> saver(model, DType.FLOAT32).save(directory));
