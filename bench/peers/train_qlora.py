@@ -1,13 +1,14 @@
 """The run of a YAML file of ours in Python: PEFT + bitsandbytes QLoRA with transformers' Trainer.
 
-    python train_qlora.py --run ../../examples/quickstart.yaml [--model FILE.gguf|DIR] [--steps N]
+    python train_qlora.py --run ../../examples/quickstart.yaml [--model FILE.gguf|DIR] [--steps N] [--fp32]
 
 Same base, rows, order, batches, schedule and precision; what it cannot share is the adapter's random start. Prints one
 JSON object: mean loss and perplexity on the held-out rows before and after, training tokens (without padding) per
 second, and the peak resident memory of the process, mapped pages included (VmHWM). requirements.txt pins its packages.
 
 glibc gives tensors over 32 MB back to the system after each use, which costs this process much of its time on a CPU;
-MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=4294967296 in the environment is the tuned peer.
+MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=4294967296 in the environment is the tuned peer. On a CPU
+without bfloat16 products its steps take minutes: --fp32 computes in float32, whatever the file says.
 """
 
 import argparse
@@ -183,6 +184,9 @@ def run(arguments):
     training = settings["training"]
     if arguments.steps:
         training["max_steps"] = arguments.steps
+    if arguments.fp32:
+        settings["model"].update(dtype="float32", bnb_4bit_compute_dtype="float32")
+        training["bf16"] = False
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         model, tokenizer = prepare(settings, directory_of(arguments.model or settings["model"]["path"], folder))
@@ -196,6 +200,7 @@ def run(arguments):
         after = held_out_loss(model, *evaluation)
     tokens = trained_tokens(rows, state.global_step, training["per_device_train_batch_size"])
     result = {
+        "dtype": "bfloat16" if training.get("bf16") else "float32",
         "loss_before": before,
         "loss_after": after,
         "perplexity_before": math.exp(before),
@@ -217,6 +222,7 @@ def main():
     parser.add_argument("--run", type=pathlib.Path, help="the YAML file of the run")
     parser.add_argument("--model", help="a GGUF file or Hugging Face directory in place of the file's model.path")
     parser.add_argument("--steps", type=int, help="in place of the file's max_steps")
+    parser.add_argument("--fp32", action="store_true", help="compute in float32, whatever the file says")
     parser.add_argument("--unpack", nargs=2, type=pathlib.Path, metavar=("GGUF", "DIR"), help="only convert")
     arguments = parser.parse_args()
     logging.disable_progress_bar()

@@ -72,10 +72,11 @@ record Metric(
                         : mine.median() / theirs.median()));
   }
 
-  /** A ratio in words. */
+  /** A ratio in words: "step 3.40x", "peak RSS 0.35 of its". */
   String words(double value) {
+    String noun = title.replaceAll(" (s|MB)$", "");
     return ratio == Ratio.SHARE
-        ? "%.2f of its %s".formatted(value, title)
-        : "%.2fx in %s".formatted(value, title);
+        ? "%s %.2f of its".formatted(noun, value)
+        : "%s %.2fx as fast".formatted(noun, value);
   }
 }

@@ -7,8 +7,8 @@ import java.util.List;
 
 /** The command that starts Panatune once more, just as this process was started. */
 final class OwnProcess {
-  /** Where {@code bin/panatune} tells its own path, so that what it takes is measured too. */
-  private static final String LAUNCHER = "panatune.launcher";
+  /** Where {@code bin/panatune} tells its checkout; what it takes itself is measured too. */
+  static final String ROOT = "panatune.root";
 
   private static final String MAIN = "dev.panatune.cli.Main";
 
@@ -16,9 +16,9 @@ final class OwnProcess {
 
   static List<String> command(String... arguments) {
     List<String> command = new ArrayList<>();
-    String launcher = System.getProperty(LAUNCHER);
-    if (launcher != null) {
-      command.add(launcher);
+    String root = System.getProperty(ROOT);
+    if (root != null) {
+      command.add(Path.of(root, "bin", "panatune").toString());
     } else {
       command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
       command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());

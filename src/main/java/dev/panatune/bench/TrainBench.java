@@ -1,7 +1,9 @@
 package dev.panatune.bench;
 
 import java.io.PrintWriter;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** Compares training steps. */
 public final class TrainBench {
@@ -15,15 +17,25 @@ public final class TrainBench {
    *
    * @param job for every side, whatever it says of quantising
    * @param kinds what of ours takes part
+   * @param peers what it is compared with
+   * @param python what runs them; empty for ours alone
    * @param rounds turns of each side
    * @param progress takes a line a turn
    */
   public static BenchReport run(
-      TrainJob job, List<TrainKind> kinds, int rounds, PrintWriter progress) {
-    List<Side> sides =
-        kinds.stream()
-            .map(kind -> Side.ours(kind.id(), job.quantized(kind == TrainKind.QLORA).toJson()))
-            .toList();
+      TrainJob job,
+      List<TrainKind> kinds,
+      List<TrainPeer> peers,
+      Optional<PythonPeers> python,
+      int rounds,
+      PrintWriter progress) {
+    List<Side> sides = new ArrayList<>();
+    for (TrainKind kind : kinds) {
+      sides.add(Side.ours(kind.id(), kind.of(job).toJson()));
+      peers.stream()
+          .filter(peer -> peer.kind() == kind)
+          .forEach(peer -> python.ifPresent(found -> sides.add(peer.side(found, job))));
+    }
     return BenchReport.of(
         describe(job, rounds),
         job.toJson(),

@@ -13,4 +13,9 @@ public enum TrainKind {
   String id() {
     return name().toLowerCase(Locale.ROOT);
   }
+
+  /** The job as this kind does it. */
+  TrainJob of(TrainJob job) {
+    return job.quantized(this == QLORA);
+  }
 }

@@ -1,7 +1,10 @@
 package dev.panatune.cli;
 
 import dev.panatune.bench.BenchReport;
+import dev.panatune.bench.PythonPeers;
 import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.Optional;
 import picocli.CommandLine.Option;
 
 /** What all benchmarks have in common. */
@@ -19,8 +22,31 @@ final class BenchOptions {
       description = "Turns of each side; ${DEFAULT-VALUE} by default.")
   private int rounds;
 
+  @Option(
+      names = "--python",
+      paramLabel = "FILE",
+      description =
+          "The Python that has the peers' packages; that of bench/peers/setup by default.")
+  private Path python;
+
+  @Option(names = "--alone", description = "Measure Panatune without the peers.")
+  private boolean alone;
+
   @Option(names = "--json", description = "Print one JSON object and nothing else.")
   private boolean json;
+
+  /** The peers' Python, or a line that says how to get one. */
+  Optional<PythonPeers> python(PrintWriter progress) {
+    if (alone) {
+      return Optional.empty();
+    }
+    Optional<PythonPeers> found = PythonPeers.find(Optional.ofNullable(python));
+    if (found.isEmpty()) {
+      progress.println(
+          "Panatune alone: the peers' Python is not there; bench/peers/setup makes it.");
+    }
+    return found;
+  }
 
   int threads() {
     if (threads == null) {

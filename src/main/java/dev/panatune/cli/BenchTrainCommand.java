@@ -1,13 +1,18 @@
 package dev.panatune.cli;
 
 import dev.panatune.bench.ModelShape;
+import dev.panatune.bench.PythonPeers;
 import dev.panatune.bench.TrainBench;
 import dev.panatune.bench.TrainJob;
 import dev.panatune.bench.TrainKind;
+import dev.panatune.bench.TrainPeer;
 import dev.panatune.natives.NativeLibraries;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -17,12 +22,26 @@ import picocli.CommandLine.Spec;
 /** Measures training steps. */
 @Command(name = "train", description = "Measures steps of LoRA and QLoRA, r = 16 on all linears.")
 final class BenchTrainCommand implements Callable<Integer> {
-  @Option(
-      names = "--shape",
-      paramLabel = "SHAPE",
-      defaultValue = "135m",
-      description = "tiny, 135m (default), 360m, 1.7b or 7b, with random weights.")
-  private String shape;
+  @ArgGroup private Base base = new Base();
+
+  /** What is trained on. */
+  private static final class Base {
+    @Option(
+        names = "--shape",
+        paramLabel = "SHAPE",
+        description = "tiny, 135m (default), 360m, 1.7b or 7b, with random weights.")
+    private String shape = "135m";
+
+    @Option(
+        names = "--model",
+        paramLabel = "DIR",
+        description = "A Hugging Face directory, in place of random weights.")
+    private Path model;
+
+    Path directory() {
+      return model == null ? ModelShape.of(shape).directory() : model.toAbsolutePath();
+    }
+  }
 
   @Option(
       names = "--kinds",
@@ -31,6 +50,18 @@ final class BenchTrainCommand implements Callable<Integer> {
       defaultValue = "lora,qlora",
       description = "What of ours is measured: ${DEFAULT-VALUE} by default.")
   private List<TrainKind> kinds;
+
+  @Option(
+      names = "--peers",
+      paramLabel = "PEER",
+      split = ",",
+      defaultValue = "peft-lora,peft-lora-tuned,peft-qlora,peft-qlora-tuned",
+      description = {
+        "What it is compared with; ${DEFAULT-VALUE} by default. There are also",
+        "peft-lora-tuned-bf16, peft-qlora-tuned-bf16 (adapters in bf16), peft-lora-compiled and",
+        "peft-lora-compiled-tuned. Tuned: glibc's malloc keeps large blocks."
+      })
+  private List<String> peers;
 
   @Option(
       names = "--dtype",
@@ -71,11 +102,13 @@ final class BenchTrainCommand implements Callable<Integer> {
     Limits.atLeast("--batch", batch, 1);
     Limits.atLeast("--length", length, 2);
     Limits.atLeast("--steps", steps, 2);
+    List<TrainPeer> chosen = peers.stream().map(TrainPeer::of).toList();
+    PrintWriter progress = spec.commandLine().getErr();
+    Optional<PythonPeers> python = options.python(progress);
     NativeLibraries.load();
-    Path model = ModelShape.of(shape).directory();
     TrainJob job =
         new TrainJob(
-            model,
+            base.directory(),
             false,
             DTypes.parse(dtype),
             batch,
@@ -85,7 +118,7 @@ final class BenchTrainCommand implements Callable<Integer> {
             options.threads(),
             true);
     options.print(
-        TrainBench.run(job, kinds, options.rounds(), spec.commandLine().getErr()),
+        TrainBench.run(job, kinds, chosen, python, options.rounds(), progress),
         spec.commandLine().getOut());
     return 0;
   }

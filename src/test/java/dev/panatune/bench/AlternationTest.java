@@ -15,7 +15,7 @@ class AlternationTest {
   private static final List<Metric> METRICS =
       List.of(
           Metric.told("step_seconds", "step s", "%.1f", 1, Metric.Ratio.SPEEDUP),
-          Metric.told("peak_rss_bytes", "MB", "%.0f", Metric.MB, Metric.Ratio.SHARE));
+          Metric.told("peak_rss_bytes", "peak RSS MB", "%.0f", Metric.MB, Metric.Ratio.SHARE));
 
   private final StringWriter progress = new StringWriter();
 
@@ -61,7 +61,7 @@ class AlternationTest {
         List.of(Map.of("ours", "lora", "peer", "peft", "step_seconds", 4.0, "peak_rss_bytes", 0.5)),
         report.json().get("ratios"));
     assertTrue(
-        report.lines().contains("lora against peft: 4.00x in step s, 0.50 of its MB"),
+        report.lines().contains("lora against peft: step 4.00x as fast, peak RSS 0.50 of its"),
         report.lines()::toString);
     assertTrue(
         report.lines().stream().anyMatch(line -> line.matches("lora +2\\.0 \\(1\\.0-9\\.0\\).*")),
