@@ -49,6 +49,10 @@ void encode_4bit(const at::Tensor& values, const float* table, int64_t blocksize
 // Decodes the elements [first, first + count) on the calling thread, rounded to `compute`: a float type but float64.
 void decode_4bit(const Packed4bit& source, int64_t first, int64_t count, at::ScalarType compute, float* out);
 
+// The same, where they are stored as what they are rounded to; `compute` must be that type.
+void decode_4bit(const Packed4bit& source, int64_t first, int64_t count, at::ScalarType compute, c10::BFloat16* out);
+void decode_4bit(const Packed4bit& source, int64_t first, int64_t count, at::ScalarType compute, c10::Half* out);
+
 // Decodes all elements in parallel into `out`. Values are rounded to `compute`, then stored in
 // out's dtype: float32 there lets the numbers of a bf16 weight feed an fp32 GEMM unchanged.
 void decode_4bit(const Packed4bit& source, at::ScalarType compute, at::Tensor& out);

@@ -178,6 +178,16 @@ void decode_4bit(const Packed4bit& source, int64_t first, int64_t count, at::Sca
   }
 }
 
+void decode_4bit(const Packed4bit& source, int64_t first, int64_t count, at::ScalarType compute, c10::BFloat16* out) {
+  TORCH_INTERNAL_ASSERT(compute == at::kBFloat16);
+  decode_range<c10::BFloat16>(source, first, count, out);
+}
+
+void decode_4bit(const Packed4bit& source, int64_t first, int64_t count, at::ScalarType compute, c10::Half* out) {
+  TORCH_INTERNAL_ASSERT(compute == at::kHalf);
+  decode_range<c10::Half>(source, first, count, out);
+}
+
 void decode_4bit(const Packed4bit& source, at::ScalarType compute, at::Tensor& out) {
   TORCH_INTERNAL_ASSERT(out.is_contiguous() && out.numel() == source.count);
   TORCH_INTERNAL_ASSERT(out.scalar_type() == compute || out.scalar_type() == at::kFloat);
