@@ -19,7 +19,7 @@ public final class GatedMlp extends Module implements UnaryLayer {
 
   @Override
   public Tensor forward(Tensor input) {
-    Tensor gated = activation.gate(gate.get().forward(input), up.get().forward(input));
-    return down.get().forward(gated);
+    Tensor[] both = JointLinear.forwardAll(input, gate.get(), up.get());
+    return down.get().forward(activation.gate(both[0], both[1]));
   }
 }

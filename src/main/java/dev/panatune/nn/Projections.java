@@ -28,10 +28,8 @@ sealed interface Projections {
       implements Projections {
     @Override
     public Projected project(Tensor input) {
-      return new Projected(
-          heads(query.get().forward(input), headDim),
-          heads(key.get().forward(input), headDim),
-          heads(value.get().forward(input), headDim));
+      Tensor[] all = JointLinear.forwardAll(input, query.get(), key.get(), value.get());
+      return new Projected(heads(all[0], headDim), heads(all[1], headDim), heads(all[2], headDim));
     }
   }
 

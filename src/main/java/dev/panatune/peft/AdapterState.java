@@ -36,6 +36,11 @@ final class AdapterState {
     this.enabled = enabled;
   }
 
+  /** Whether the adapter takes part in all rows of every batch. */
+  boolean isWhole() {
+    return enabled && rows == null;
+  }
+
   /** Limits the adapter to some rows of the batches that come; null for all rows. */
   void setRows(Rows rows) {
     this.rows = rows;

@@ -1,11 +1,14 @@
 package dev.panatune.peft;
 
+import dev.panatune.nn.JointLinear;
 import dev.panatune.nn.Linear;
 import dev.panatune.nn.LinearLayer;
 import dev.panatune.tensor.Autocast;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Tensor;
 import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Optional;
 import java.util.SequencedMap;
 
 /**
@@ -14,7 +17,8 @@ import java.util.SequencedMap;
  * <p>A is [r, in] and B [out, r], both float32; B may have a bias, and the whole may be decomposed
  * ({@link Dora}). The sum has the base layer's dtype.
  */
-public final class LoraLinear extends LowRankLayer<LinearLayer> implements AdaptedLinear {
+public final class LoraLinear extends LowRankLayer<LinearLayer>
+    implements AdaptedLinear, JointLinear {
   private final Linear down;
   private final Linear up;
   private final double dropout;
@@ -44,10 +48,32 @@ public final class LoraLinear extends LowRankLayer<LinearLayer> implements Adapt
   }
 
   @Override
+  public Tensor forward(Tensor input) {
+    return LoraKernel.forward(input, List.of(this))
+        .map(outputs -> outputs[0])
+        .orElseGet(() -> super.forward(input));
+  }
+
+  @Override
+  public Optional<Tensor[]> forwardTogether(Tensor input, List<LinearLayer> layers) {
+    return LoraKernel.forward(input, layers);
+  }
+
+  /** Whether the layer is LoRA without additions, for all rows of every batch. */
+  boolean isPlain() {
+    return state().isWhole() && !isDecomposed() && !hasBias();
+  }
+
+  /** The share of the update's input that is dropped now. */
+  double activeDropout() {
+    return state().isTraining() ? dropout : 0;
+  }
+
+  @Override
   Tensor updated(Tensor input, Tensor result) {
     // Under autocast the products choose their type, and all layers share one saved input.
     Tensor x = Autocast.isEnabled(input.device().kind()) ? input : input.to(DType.FLOAT32);
-    boolean drops = state().isTraining() && dropout > 0;
+    boolean drops = activeDropout() > 0;
     if (drops) {
       x = x.dropout(dropout);
     }

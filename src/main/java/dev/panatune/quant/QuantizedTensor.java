@@ -161,6 +161,22 @@ public final class QuantizedTensor implements AutoCloseable {
         config.computeDtype());
   }
 
+  /**
+   * Returns the tensors that decode it, as the operators take them: codes, scales, the scales' own
+   * table, scale and offset (null where scales are float32), and the table of codes. They stay this
+   * weight's.
+   */
+  public Tensor[] operands() {
+    return new Tensor[] {
+      packed,
+      absmax,
+      nested == null ? null : nested.code(),
+      nested == null ? null : nested.absmax(),
+      nested == null ? null : nested.offset(),
+      code
+    };
+  }
+
   /** Returns the shape of the weight that was quantised. */
   public long[] shape() {
     return shape.clone();
