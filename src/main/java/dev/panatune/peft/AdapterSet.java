@@ -70,7 +70,25 @@ final class AdapterSet {
       return adapter;
     }
     throw new ConfigurationException(
-        "%s is %s; only LoRA adapters can be switched, merged apart or be several on a model"
+        "%s is %s; only LoRA adapters can be switched or be several on a model"
+            .formatted(name, get(name).config().summary()));
+  }
+
+  /**
+   * Adapters that can become part of weights.
+   *
+   * @throws ConfigurationException if one is of a method that cannot
+   */
+  List<MergeableAdapter> mergeable(List<String> names) {
+    return names.stream().map(this::mergeable).toList();
+  }
+
+  private MergeableAdapter mergeable(String name) {
+    if (get(name) instanceof MergeableAdapter adapter) {
+      return adapter;
+    }
+    throw new ConfigurationException(
+        "%s is %s; only LoRA and IA3 adapters can become part of weights"
             .formatted(name, get(name).config().summary()));
   }
 
@@ -86,7 +104,7 @@ final class AdapterSet {
 
   /** Leaves all layers as they are, because their weights have the adapters in them. */
   void setBypassed(boolean bypassed) {
-    switchable(names()).forEach(adapter -> adapter.setBypassed(bypassed));
+    mergeable(names()).forEach(adapter -> adapter.setBypassed(bypassed));
   }
 
   void activate(List<String> names) {

@@ -12,12 +12,13 @@ import java.util.SequencedMap;
 import java.util.function.UnaryOperator;
 
 /** (IA)³ in a model: vectors at linear layers, and what is trained whole with them. */
-final class Ia3Adapter implements Adapter {
+final class Ia3Adapter implements MergeableAdapter {
   private final CausalLM model;
   private final Ia3Config config;
   private final SequencedMap<String, Ia3Linear> layers = new LinkedHashMap<>();
   private final WholeParameters whole;
   private final SequencedMap<String, Tensor> parameters;
+  private boolean enabled = true;
 
   private Ia3Adapter(CausalLM model, Ia3Config config) {
     this.model = model;
@@ -72,7 +73,25 @@ final class Ia3Adapter implements Adapter {
 
   @Override
   public void setEnabled(boolean enabled) {
-    layers.values().forEach(layer -> layer.setEnabled(enabled));
+    if (enabled != this.enabled) {
+      this.enabled = enabled;
+      if (enabled) {
+        whole.attach();
+      } else {
+        whole.detach();
+      }
+    }
+    setBypassed(!enabled);
+  }
+
+  @Override
+  public void setBypassed(boolean bypassed) {
+    layers.values().forEach(layer -> layer.setEnabled(enabled && !bypassed));
+  }
+
+  @Override
+  public SequencedMap<String, Ia3Linear> layers() {
+    return Collections.unmodifiableSequencedMap(layers);
   }
 
   @Override

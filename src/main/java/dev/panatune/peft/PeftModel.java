@@ -214,8 +214,8 @@ public final class PeftModel {
    * active ones do not count meanwhile.
    *
    * @param names one a row; {@value AdapterRows#BASE} for none
-   * @throws ConfigurationException if a name is unknown, an adapter trains whole modules or biases,
-   *     or there is a merge or training
+   * @throws ConfigurationException if a name is unknown, a named adapter trains biases or whole
+   *     modules other than linear layers and embeddings, or there is a merge or training
    */
   public AdapterRows chooseRows(List<String> names) {
     checkUnmerged("choose adapters by row");
@@ -274,9 +274,9 @@ public final class PeftModel {
    */
   public MergeReport mergeAdapter(MergeOptions options, String... names) {
     checkUnmerged("merge again");
-    List<SwitchableAdapter> chosen = adapters.switchable(chosen(names));
+    List<MergeableAdapter> chosen = adapters.mergeable(chosen(names));
     MergeInPlace merged =
-        new MergeInPlace(model, chosen.stream().map(SwitchableAdapter::layers).toList(), options);
+        new MergeInPlace(model, chosen.stream().map(MergeableAdapter::layers).toList(), options);
     merge = Optional.of(merged);
     adapters.setBypassed(true);
     return merged.report();

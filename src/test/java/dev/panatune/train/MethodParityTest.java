@@ -14,6 +14,7 @@ import dev.panatune.generate.GenerationConfig;
 import dev.panatune.generate.Generator;
 import dev.panatune.model.PretrainedModel;
 import dev.panatune.peft.MergeOptions;
+import dev.panatune.peft.MergeReport;
 import dev.panatune.peft.PeftModel;
 import dev.panatune.peft.PromptTuningConfig;
 import dev.panatune.peft.PromptTuningInit;
@@ -36,6 +37,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Every method but LoRA: adapters that PEFT saved, against what PEFT computes with them. */
 @ExtendWith(OneThread.class)
@@ -55,9 +57,6 @@ class MethodParityTest {
       PeftModel adapted = PeftModel.load(loaded.model(), CASES.adapter(name), false);
       Tensor expected = CASES.golden(name).get("logits");
       assertTrue(ParityCases.error(CASES.logits(loaded), expected) <= LOGIT_TOLERANCE);
-      if (CASES.golden(name).keySet().stream().anyMatch(key -> key.contains("modules_to_save"))) {
-        return; // what is trained whole takes part always
-      }
       adapted.setEnabled(false);
       assertArrayEquals(without.toFloats(), CASES.logits(loaded).toFloats());
       adapted.setEnabled(true);
@@ -74,6 +73,44 @@ class MethodParityTest {
       assertTrue(
           ParityCases.error(CASES.logits(loaded), CASES.golden(name).get("merged"))
               <= LOGIT_TOLERANCE);
+    }
+  }
+
+  /** PEFT divides by what it multiplied with; here the layers themselves come back. */
+  @ParameterizedTest
+  @MethodSource("merged")
+  void mergedInPlaceItComputesWhatPeftDoesAndUnmergedTheSameBitsAsBefore(String name) {
+    try (TensorScope _ = TensorScope.open();
+        PretrainedModel loaded = CASES.base(name)) {
+      float[] without = CASES.logits(loaded).toFloats();
+      PeftModel adapted = PeftModel.load(loaded.model(), CASES.adapter(name), false);
+      float[] before = CASES.logits(loaded).toFloats();
+      Map<String, Tensor> golden = CASES.golden(name);
+      adapted.mergeAdapter(MergeOptions.DENSE.safe());
+      assertTrue(ParityCases.error(CASES.logits(loaded), golden.get("merged")) <= LOGIT_TOLERANCE);
+      adapted.unmergeAdapter();
+      assertArrayEquals(before, CASES.logits(loaded).toFloats());
+      adapted.mergeAdapter(MergeOptions.DENSE);
+      adapted.setEnabled(false);
+      assertArrayEquals(without, CASES.logits(loaded).toFloats());
+      assertTrue(
+          ParityCases.error(CASES.logits(loaded), golden.get("unmerged")) <= LOGIT_TOLERANCE);
+    }
+  }
+
+  /** PEFT refuses to merge IA3 into 4 bits; what is dense afterwards computes the same. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void inFourBitsIa3IsMergedAndUnmergedToo(boolean requantize) {
+    try (TensorScope _ = TensorScope.open();
+        PretrainedModel loaded = CASES.base("ia3_nf4")) {
+      PeftModel adapted = PeftModel.load(loaded.model(), CASES.adapter("ia3_nf4"), false);
+      Tensor before = CASES.logits(loaded);
+      MergeReport report = adapted.mergeAdapter(new MergeOptions(null, requantize));
+      assertEquals(requantize, report.overall() > 0.01);
+      assertEquals(requantize, ParityCases.error(CASES.logits(loaded), before) > 0.01);
+      adapted.unmergeAdapter();
+      assertArrayEquals(before.toFloats(), CASES.logits(loaded).toFloats());
     }
   }
 
