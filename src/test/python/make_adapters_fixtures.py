@@ -84,6 +84,9 @@ def main(out):
     golden["rows"] = by_row(several(out, "plain", "rslora"), ["plain", "__base__", "rslora", "plain"])
     golden["rows_embedding"] = by_row(several(out, "plain", "embedding"), ["embedding", "plain", "__base__", "embedding"])
     golden["rows_tokens"] = by_row(several(out, "tokens"), ["tokens", "__base__", "__base__", "tokens"])
+    # PEFT wants the modules in every adapter that is named, and of the active one.
+    names = ["modules_by_row_second", "__base__", "modules_by_row", "modules_by_row_second"]
+    golden["rows_modules"] = by_row(several(out, "modules_by_row", "modules_by_row_second"), names)
 
     model = several(out, "plain", "target_regex", "dora")
     golden["merged"] = single.logits(model.merge_and_unload(adapter_names=["target_regex", "plain"]).eval())

@@ -106,6 +106,8 @@ CASES = {
     "bf16_conv1d": {"base": "gpt2", "compute": "bfloat16", "target_modules": None},
     "fp4_bf16": {"quant": ("fp4", False), "compute": "bfloat16", "target_modules": MIXED, "rank_pattern": {"q_proj": 2}},
     "nf4_bf16_dora": {"quant": ("nf4", True), "compute": "bfloat16", "target_modules": MIXED, "use_dora": True},
+    "modules_by_row": {"target_modules": ATTENTION, "modules_to_save": ["lm_head", "embed_tokens"]},
+    "modules_by_row_second": {"target_modules": MIXED, "modules_to_save": ["lm_head", "embed_tokens"]},
 }
 
 

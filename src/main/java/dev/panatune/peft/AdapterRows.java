@@ -39,15 +39,8 @@ public final class AdapterRows implements AutoCloseable {
     if (adapters.isTraining()) {
       throw new ConfigurationException("adapters are chosen by row in use, not in training");
     }
-    List<SwitchableAdapter> switchable = new ArrayList<>(adapters.switchable(chosen));
-    switchable.addAll(adapters.switchable(adapters.names()));
-    for (SwitchableAdapter adapter : switchable) {
-      if (!adapter.whole().isEmpty()) {
-        throw new ConfigurationException(
-            "adapters are chosen by row, but one trains modules or biases of the model whole"
-                + " (modules_to_save, bias), which is the same for all rows");
-      }
-    }
+    adapters.switchable(adapters.names());
+    adapters.switchable(chosen).forEach(adapter -> adapter.whole().layers());
   }
 
   private static Tensor index(List<String> names, String name) {

@@ -31,6 +31,7 @@ final class LoraAdapter implements SwitchableAdapter {
   private boolean trainable = true;
   private final AdapterState state = new AdapterState();
   private final SequencedMap<String, MergeableLayer> layers = new LinkedHashMap<>();
+  private final SequencedMap<String, TrainedRows<?>> rowLayers = new LinkedHashMap<>();
   private final WholeParameters whole = new WholeParameters();
   private final SequencedMap<String, Tensor> parameters = new LinkedHashMap<>();
 
@@ -212,6 +213,28 @@ final class LoraAdapter implements SwitchableAdapter {
   public void setRows(AdapterState.Rows rows) {
     state.setEnabled(rows != null || attached);
     state.setRows(rows);
+    rowLayers.forEach((path, layer) -> {
+      OriginalModules.unwrap(model, path, layer);
+      layer.close();
+    });
+    rowLayers.clear();
+    if (rows == null) {
+      if (attached) {
+        whole.attach();
+      }
+    } else {
+      whole.detach();
+      if (rows.index().numel() > 0) {
+        whole.layers().forEach(this::putRows);
+      }
+    }
+  }
+
+  private void putRows(String path, UnaryLayer trained) {
+    String inner = OriginalModules.innerPath(model, path);
+    TrainedRows<?> layer = TrainedRows.around((UnaryLayer) model.child(inner), trained, state);
+    model.replaceChild(inner, layer);
+    rowLayers.put(path, layer);
   }
 
   @Override

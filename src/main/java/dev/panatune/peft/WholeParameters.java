@@ -2,7 +2,10 @@ package dev.panatune.peft;
 
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.model.CausalLM;
+import dev.panatune.nn.Embedding;
+import dev.panatune.nn.Linear;
 import dev.panatune.nn.Module;
+import dev.panatune.nn.UnaryLayer;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
@@ -10,6 +13,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.function.UnaryOperator;
 
@@ -123,6 +127,41 @@ final class WholeParameters {
     SequencedMap<String, Tensor> masters = new LinkedHashMap<>();
     wholes.forEach((key, whole) -> masters.put(key, whole.own));
     return masters;
+  }
+
+  /**
+   * The layers that are trained, by their paths, each computing with what was trained; as in PEFT,
+   * linear layers and embeddings can be told apart by row.
+   *
+   * @return over this object's tensors, which the layers do not own: they are not to be closed
+   * @throws ConfigurationException if something else is trained
+   */
+  SequencedMap<String, UnaryLayer> layers() {
+    SequencedMap<String, UnaryLayer> layers = new LinkedHashMap<>();
+    wholes.forEach((key, whole) -> {
+      String path = key.substring(0, key.length() - whole.name.length() - 1);
+      Whole weight = wholes.get(path + ".weight");
+      if (weight == null) {
+        throw new ConfigurationException(
+            "adapters are chosen by row, but one trains %s, which is the same for all rows"
+                .formatted(key));
+      }
+      layers.computeIfAbsent(
+          path, _ -> layer(path, weight, Optional.ofNullable(wholes.get(path + ".bias"))));
+    });
+    return layers;
+  }
+
+  private static UnaryLayer layer(String path, Whole weight, Optional<Whole> bias) {
+    return switch (weight.holder) {
+      case Linear _ -> new Linear(weight.own, bias.map(it -> it.own).orElse(null));
+      case Embedding table -> new Embedding(weight.own, table.scale());
+      default ->
+          throw new ConfigurationException(
+              "adapters are chosen by row, but one trains %s whole, which is a %s; linear layers"
+                      .formatted(path, weight.holder.getClass().getSimpleName())
+                  + " and embeddings can be");
+    };
   }
 
   /** Puts them into the model. */

@@ -1,5 +1,12 @@
 package dev.panatune.peft;
 
+import static dev.panatune.peft.SeveralAdapters.adapter;
+import static dev.panatune.peft.SeveralAdapters.assertClose;
+import static dev.panatune.peft.SeveralAdapters.assertGolden;
+import static dev.panatune.peft.SeveralAdapters.assertRefused;
+import static dev.panatune.peft.SeveralAdapters.load;
+import static dev.panatune.peft.SeveralAdapters.logits;
+import static dev.panatune.peft.SeveralAdapters.withAdapters;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -9,7 +16,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.error.FormatException;
 import dev.panatune.format.TensorFile;
-import dev.panatune.model.CausalLM;
 import dev.panatune.model.PretrainedModel;
 import dev.panatune.nn.Linear;
 import dev.panatune.nn.QuantizedLinear;
@@ -23,26 +29,17 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalDouble;
-import java.util.OptionalInt;
 import java.util.Set;
-import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
-import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/**
- * Several adapters on one model, against what PEFT computes ({@code make_adapters_fixtures.py}).
- */
+/** Several adapters on one model, against what PEFT computes. */
 @ExtendWith({NoLeaks.class, OneThread.class})
 class SeveralAdaptersTest {
   private static final String LAYER = "model.layers.0.self_attn.q_proj";
-  private static final double TOLERANCE = 2e-5;
 
   @TempDir private Path directory;
 
@@ -126,47 +123,6 @@ class SeveralAdaptersTest {
       assertThrows(
           ConfigurationException.class,
           () -> adapted.hotSwap("plain", LoraFixtures.named("pissa").adapter()));
-    }
-  }
-
-  @Test
-  void rowsOfABatchHaveTheAdapterThatIsNamed() {
-    withAdapters(
-        adapted -> {
-          assertRows("rows", adapted, "plain", "__base__", "rslora", "plain");
-          assertRefused("2 rows", () -> rows(adapted, List.of("plain", "rslora")));
-          assertRefused("other", () -> adapted.chooseRows(List.of("other")));
-          adapted.setTraining(true);
-          assertRefused("training", () -> adapted.chooseRows(List.of("plain")));
-        },
-        "plain",
-        "rslora");
-    withAdapters(
-        adapted ->
-            assertRows("rows_embedding", adapted, "embedding", "plain", "__base__", "embedding"),
-        "plain",
-        "embedding");
-    withAdapters(
-        adapted -> assertRows("rows_tokens", adapted, "tokens", "__base__", "__base__", "tokens"),
-        "tokens");
-    withAdapters(
-        adapted ->
-            assertRefused("whole", () -> adapted.chooseRows(List.of("rslora", "modules_to_save"))),
-        "rslora",
-        "modules_to_save");
-  }
-
-  private static void assertRows(String name, PeftModel adapted, String... names) {
-    Tensor before = logits(adapted.model());
-    assertClose(golden(name), rows(adapted, List.of(names)));
-    assertArrayEquals(before.toFloats(), logits(adapted.model()).toFloats());
-  }
-
-  private static Tensor rows(PeftModel adapted, List<String> names) {
-    Tensor probe = LoraFixtures.probe();
-    try (AdapterRows _ = adapted.chooseRows(names);
-        GradMode _ = GradMode.disable()) {
-      return adapted.model().logits(Tensor.cat(0, probe, probe));
     }
   }
 
@@ -266,118 +222,6 @@ class SeveralAdaptersTest {
         "plain");
   }
 
-  @ParameterizedTest
-  @EnumSource(CombinationType.class)
-  void combinedAdaptersAreThoseOfPeft(CombinationType type) {
-    double density =
-        type.name().startsWith("TIES") ? 0.5 : type.name().startsWith("DARE") ? 0.6 : 0.4;
-    Combination combination =
-        Combination.of(type, List.of("plain", "exclude_names"), List.of(0.7, 0.5));
-    assertCombined(
-        "sum_" + type.peftName(), type.prunes() ? combination.withDensity(density) : combination);
-  }
-
-  @Test
-  void combinationsTakeTheOptionsOfPeft() {
-    assertCombined(
-        "sum_negative",
-        Combination.of(
-            CombinationType.LINEAR, List.of("plain", "exclude_names"), List.of(1.2, -0.4)));
-    assertCombined(
-        "sum_frequency",
-        new Combination(
-            List.of("plain", "exclude_names"),
-            List.of(1.0, 0.5),
-            CombinationType.TIES,
-            OptionalInt.empty(),
-            OptionalDouble.empty(),
-            OptionalDouble.of(0.7),
-            "frequency"));
-    assertCombined(
-        "sum_ranks_cat",
-        Combination.of(CombinationType.CAT, List.of("plain", "rank_pattern"), List.of(0.5, 0.5)));
-    assertCombined(
-        "sum_ranks_svd",
-        new Combination(
-            List.of("plain", "rank_pattern"),
-            List.of(0.5, 0.5),
-            CombinationType.SVD,
-            OptionalInt.of(3),
-            OptionalDouble.empty(),
-            OptionalDouble.empty(),
-            "total"));
-    assertCombined(
-        "sum_clamped",
-        new Combination(
-            List.of("plain", "exclude_names"),
-            List.of(0.5, 0.5),
-            CombinationType.SVD,
-            OptionalInt.empty(),
-            OptionalDouble.of(0.9),
-            OptionalDouble.empty(),
-            "total"));
-    assertCombined(
-        "sum_embedding",
-        Combination.of(CombinationType.SVD, List.of("embedding", "plain"), List.of(0.5, 0.5)));
-    assertCombined("sum_one", Combination.of(CombinationType.SVD, List.of("plain"), List.of(0.3)));
-  }
-
-  private static void assertCombined(String name, Combination combination) {
-    withAdapters(
-        adapted -> {
-          adapted.addWeightedAdapter("sum", combination, SeveralAdaptersTest::mask);
-          adapted.setAdapter("sum");
-          assertGolden(name, adapted);
-        },
-        combination.adapters().toArray(String[]::new));
-  }
-
-  /** Keeps a value by its place alone, as the fixture's script does. */
-  private static Tensor mask(Tensor like, double density) {
-    Tensor places =
-        Tensor.arange(0, like.numel(), DType.INT64).to(DType.FLOAT64).mul(0.6180339887498949);
-    Tensor fraction = places.sub(places.to(DType.INT64).to(DType.FLOAT64));
-    return fraction.lt(density).to(DType.FLOAT32).reshape(like.shape());
-  }
-
-  @Test
-  void randomMasksKeepTheirShare() {
-    try (TensorScope _ = TensorScope.open()) {
-      Tensor mask = TaskArithmetic.Masks.RANDOM.draw(Tensor.zeros(DType.FLOAT32, 100, 100), 0.3);
-      assertEquals(0.3, mask.mean().item(), 0.02);
-      assertEquals(1, mask.max().item());
-      assertEquals(0, mask.min().item());
-    }
-  }
-
-  @ParameterizedTest
-  @CsvSource({
-    "linear, plain, rank_pattern, one rank",
-    "ties, plain, exclude_names, density",
-    "svd, plain, dora, use_dora",
-    "svd, plain, lora_bias, lora_bias",
-    "svd, plain, tokens, trainable_token_indices",
-    "svd, rslora, modules_to_save, modules_to_save",
-    "cat, plain, target_regex, expressions",
-    "mean, plain, rslora, combination_type",
-  })
-  void adaptersThatCannotBeCombinedAreRefused(
-      String type, String first, String second, String part) {
-    withAdapters(
-        adapted -> {
-          assertRefused(
-              part,
-              () ->
-                  adapted.addWeightedAdapter(
-                      "sum",
-                      Combination.of(
-                          CombinationType.parse(type), List.of(first, second), List.of(1.0, 1.0))));
-          assertEquals(2, adapted.adapterNames().size());
-        },
-        first,
-        second);
-  }
-
   @Test
   void adaptersThatDoNotGoTogetherAreRefused() {
     withAdapters(
@@ -425,49 +269,5 @@ class SeveralAdaptersTest {
 
   private static Map<String, Tensor> tensors(Path folder) {
     return TensorFile.read(folder.resolve(AdapterFiles.WEIGHTS));
-  }
-
-  /** Does something with adapters under their own names on a fresh base; the first is active. */
-  private static void withAdapters(Consumer<PeftModel> use, String... names) {
-    try (TensorScope _ = TensorScope.open();
-        PretrainedModel loaded = load(names[0])) {
-      PeftModel adapted = adapter(loaded, names[0]);
-      for (int i = 1; i < names.length; i++) {
-        adapted.loadAdapter(names[i], LoraFixtures.named(names[i]).adapter(), true);
-      }
-      use.accept(adapted);
-    }
-  }
-
-  private static PretrainedModel load(String name) {
-    return LoraFixtures.named(name).load();
-  }
-
-  private static PeftModel adapter(PretrainedModel loaded, String name) {
-    return PeftModel.load(loaded.model(), LoraFixtures.named(name).adapter(), true, name);
-  }
-
-  private static void assertGolden(String name, PeftModel adapted) {
-    assertClose(golden(name), logits(adapted.model()));
-  }
-
-  private static Tensor golden(String name) {
-    return TensorFile.read(LoraFixtures.folder("several").resolve("logits.safetensors")).get(name);
-  }
-
-  private static Tensor logits(CausalLM model) {
-    try (GradMode _ = GradMode.disable()) {
-      return model.logits(LoraFixtures.probe());
-    }
-  }
-
-  private static void assertClose(Tensor expected, Tensor found) {
-    double error = found.sub(expected).abs().max().item() / expected.abs().max().item();
-    assertTrue(error <= TOLERANCE, "off by " + error);
-  }
-
-  private static void assertRefused(String part, Executable action) {
-    var error = assertThrows(ConfigurationException.class, action);
-    assertTrue(error.getMessage().contains(part), error.getMessage());
   }
 }
