@@ -157,7 +157,9 @@ final class GgufSaver {
       metadata.put("general.quantization_version", 2);
     }
     metadata.putAll(GgufHyperparameters.of(config));
-    tokenizer.ifPresent(present -> metadata.putAll(present.ggufMetadata(config.vocabSize())));
+    tokenizer.ifPresent(present ->
+        metadata.putAll(
+            present.ggufMetadata(config.family().ggufArchitecture(), config.vocabSize())));
     return metadata;
   }
 }

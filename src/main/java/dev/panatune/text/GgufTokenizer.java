@@ -14,6 +14,9 @@ import java.util.Optional;
  * @param config what would lie beside it
  */
 record GgufTokenizer(String json, TokenizerConfig config) {
+  /** The key of a whole tokenizer.json, which goes before all else that is said. */
+  static final String WHOLE = "tokenizer.huggingface.json";
+
   private static final Map<String, String> SPECIAL_KEYS =
       Map.of(
           "bos_token", "bos_token_id",
@@ -28,15 +31,19 @@ record GgufTokenizer(String json, TokenizerConfig config) {
   static GgufTokenizer of(Map<String, Object> metadata) {
     GgufVocabulary vocabulary = GgufVocabulary.of(metadata);
     TokenizerConfig config = config(metadata, vocabulary);
+    if (metadata.get(WHOLE) instanceof String whole) {
+      return new GgufTokenizer(whole, config);
+    }
     Map<String, Object> model =
         switch (vocabulary.model()) {
           case "gpt2" -> ByteLevelBpe.describe(vocabulary);
           case "llama" -> SentencePieceBpe.describe(vocabulary);
+          case "t5" -> SentencePieceUnigram.describe(vocabulary);
           default ->
               throw new FormatException(
                   "tokenizer.ggml.model is '"
                       + vocabulary.model()
-                      + "', of which no tokenizer can be built; known are gpt2 and llama");
+                      + "', of which no tokenizer can be built; known are gpt2, llama and t5");
         };
     Map<String, Object> document = new LinkedHashMap<>();
     document.put("version", "1.0");

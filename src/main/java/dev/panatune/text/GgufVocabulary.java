@@ -24,6 +24,8 @@ final class GgufVocabulary {
   private static final int UNKNOWN = 2;
   private static final int CONTROL = 3;
   private static final int USER_DEFINED = 4;
+  private static final int UNUSED = 5;
+  private static final int BYTE = 6;
 
   private static final List<String> NAMED =
       List.of("bos_token_id", "eos_token_id", "unknown_token_id", "padding_token_id");
@@ -88,8 +90,22 @@ final class GgufVocabulary {
         .toList();
   }
 
+  /** Whether a token fills a place of the model that no text comes to. */
+  boolean isUnused(int id) {
+    return type(id) == UNUSED;
+  }
+
+  /** Whether a token stands for a byte. */
+  boolean isByte(int id) {
+    return type(id) == BYTE;
+  }
+
+  private long type(int id) {
+    return types.isEmpty() ? 0 : number(types.get(id));
+  }
+
   Kind kind(int id) {
-    long type = types.isEmpty() ? 0 : number(types.get(id));
+    long type = type(id);
     if (type == CONTROL || type == UNKNOWN || named.contains(id)) {
       return Kind.CONTROL;
     }
@@ -140,6 +156,12 @@ final class GgufVocabulary {
   /** Whether a space is put before a text (SentencePiece). */
   boolean addsSpacePrefix() {
     return flag("add_space_prefix", true);
+  }
+
+  /** Whether texts are normalised by rules of the vocabulary (SentencePiece). */
+  boolean changesTexts() {
+    return flag("remove_extra_whitespaces", false)
+        || metadata.containsKey(PREFIX + "precompiled_charsmap");
   }
 
   private boolean flag(String key, boolean unsaid) {

@@ -15,7 +15,8 @@ import java.util.OptionalInt;
 
 /**
  * Says in the words of a GGUF file's metadata what a tokenizer.json says, for BPE over bytes and
- * for SentencePiece's BPE; the inverse of {@link GgufTokenizer}.
+ * for SentencePiece's BPE and unigram models; the inverse of {@link GgufTokenizer}. Where the words
+ * do not say all, the whole tokenizer.json stands beside them.
  */
 final class GgufVocabularyWriter {
   private static final String PREFIX = "tokenizer.ggml.";
@@ -32,50 +33,73 @@ final class GgufVocabularyWriter {
   private final Tokenizer tokenizer;
   private final JsonNode json;
   private final JsonNode model;
+  private final boolean unigram;
+  private final boolean sentencePiece;
+  private final String architecture;
   private final Map<String, Object> metadata = new LinkedHashMap<>();
 
-  private GgufVocabularyWriter(Tokenizer tokenizer) {
+  private GgufVocabularyWriter(Tokenizer tokenizer, String architecture) {
     this.tokenizer = tokenizer;
+    this.architecture = architecture;
     try {
       this.json = new ObjectMapper().readTree(tokenizer.tokenizerJson());
     } catch (JsonProcessingException e) {
       throw new FormatException("tokenizer.json is not valid JSON: " + e.getOriginalMessage(), e);
     }
     this.model = json.path("model");
+    this.unigram = model.path("type").asText().equals("Unigram");
+    this.sentencePiece = GgufTokenizerLoss.isSentencePiece(json);
   }
 
   /**
    * Returns the metadata, with values as {@link dev.panatune.format.GgufWriter} takes them.
    *
+   * @param architecture of the model, by which some vocabularies are read differently
    * @param size how many tokens the model has; those that the tokenizer lacks are marked as unused
    * @throws ConfigurationException if GGUF has no form for such a tokenizer
    */
-  static Map<String, Object> write(Tokenizer tokenizer, int size) {
-    return new GgufVocabularyWriter(tokenizer).write(size);
+  static Map<String, Object> write(Tokenizer tokenizer, String architecture, int size) {
+    return new GgufVocabularyWriter(tokenizer, architecture).write(size);
   }
 
   private Map<String, Object> write(int size) {
     String type = model.path("type").asText();
-    if (!type.equals("BPE")) {
+    if (!unigram && !type.equals("BPE")) {
       throw new ConfigurationException(
-          "A tokenizer of the kind %s has no form in GGUF here; BPE has".formatted(type));
+          "A tokenizer of the kind %s has no form in GGUF here; BPE and Unigram have"
+              .formatted(type));
     }
-    boolean sentencePiece = model.path("byte_fallback").asBoolean();
-    metadata.put(PREFIX + "model", sentencePiece ? "llama" : "gpt2");
+    metadata.put(PREFIX + "model", unigram ? "t5" : sentencePiece ? "llama" : "gpt2");
     if (sentencePiece) {
       metadata.put(PREFIX + "pre", "default");
     } else {
       boolean ignoresMerges = model.path("ignore_merges").asBoolean();
       metadata.put(PREFIX + "pre", PreTokenizers.name(json.path("pre_tokenizer"), ignoresMerges));
     }
-    writeTokens(Math.max(size, tokenizer.vocabSize()), sentencePiece);
-    writeMerges(sentencePiece);
+    writeTokens(Math.max(size, tokenizer.vocabSize()));
+    if (unigram) {
+      writeScores();
+    } else {
+      writeMerges();
+    }
+    if (sentencePiece) {
+      metadata.put(PREFIX + "add_space_prefix", addsSpacePrefix());
+    }
     writeSpecialTokens();
     tokenizer.chatTemplate().ifPresent(text -> metadata.put("tokenizer.chat_template", text));
+    if (GgufTokenizerLoss.happens(json, whole())) {
+      metadata.put(GgufTokenizer.WHOLE, tokenizer.tokenizerJson());
+    }
     return metadata;
   }
 
-  private void writeTokens(int size, boolean sentencePiece) {
+  private Map<String, Object> whole() {
+    Map<String, Object> whole = new LinkedHashMap<>(metadata);
+    whole.put("general.architecture", architecture);
+    return whole;
+  }
+
+  private void writeTokens(int size) {
     List<String> tokens = new ArrayList<>(size);
     Integer[] types = new Integer[size];
     for (int id = 0; id < size; id++) {
@@ -87,16 +111,39 @@ final class GgufVocabularyWriter {
     for (JsonNode added : json.path("added_tokens")) {
       types[added.path("id").asInt()] = added.path("special").asBoolean() ? CONTROL : USER_DEFINED;
     }
-    OptionalInt unknown = tokenizer.idOf(model.path("unk_token").asText(""));
-    if (sentencePiece && unknown.isPresent()) {
-      types[unknown.getAsInt()] = UNKNOWN;
-      metadata.put(PREFIX + "unknown_token_id", unknown.getAsInt());
-    }
+    unknown()
+        .ifPresent(id -> {
+          types[id] = sentencePiece ? UNKNOWN : CONTROL;
+          metadata.put(PREFIX + "unknown_token_id", id);
+        });
     metadata.put(PREFIX + "tokens", tokens);
     metadata.put(PREFIX + "token_type", List.of(types));
   }
 
-  private void writeMerges(boolean sentencePiece) {
+  /** Tokens that are not of the model have its least score, so that they change none of its own. */
+  private void writeScores() {
+    float least = 0;
+    for (JsonNode piece : model.path("vocab")) {
+      least = Math.min(least, (float) piece.path(1).asDouble());
+    }
+    List<?> tokens = (List<?>) metadata.get(PREFIX + "tokens");
+    List<Float> scores = new ArrayList<>(tokens.size());
+    for (int id = 0; id < tokens.size(); id++) {
+      JsonNode piece = model.path("vocab").path(id);
+      scores.add(piece.isMissingNode() ? least : (float) piece.path(1).asDouble());
+    }
+    metadata.put(PREFIX + "scores", scores);
+  }
+
+  private OptionalInt unknown() {
+    if (model.path("unk_id").isInt()) {
+      return OptionalInt.of(model.path("unk_id").asInt());
+    }
+    String special = tokenizer.specialTokens().getOrDefault("unk_token", "");
+    return tokenizer.idOf(model.path("unk_token").asText(special));
+  }
+
+  private void writeMerges() {
     List<String> merges = new ArrayList<>();
     Map<String, Float> scores = new HashMap<>();
     for (JsonNode merge : model.path("merges")) {
@@ -115,7 +162,9 @@ final class GgufVocabularyWriter {
       all.set(id, scores.getOrDefault(tokens.get(id), UNMERGED));
     }
     metadata.put(PREFIX + "scores", all);
-    metadata.put(PREFIX + "add_space_prefix", addsSpacePrefix());
+    if (GgufTokenizerLoss.ofMerges(json, whole())) {
+      metadata.put(PREFIX + "merges", merges);
+    }
   }
 
   private boolean addsSpacePrefix() {

@@ -204,11 +204,12 @@ public final class Tokenizer implements AutoCloseable {
    * Returns what a GGUF file's metadata say of this tokenizer and its chat template, with values as
    * {@link dev.panatune.format.GgufWriter} takes them.
    *
+   * @param architecture {@code general.architecture} of the file
    * @param size how many tokens the model has; those that the tokenizer lacks are marked as unused
    * @throws dev.panatune.error.ConfigurationException if GGUF has no form for such a tokenizer
    */
-  public Map<String, Object> ggufMetadata(int size) {
-    return GgufVocabularyWriter.write(this, size);
+  public Map<String, Object> ggufMetadata(String architecture, int size) {
+    return GgufVocabularyWriter.write(this, architecture, size);
   }
 
   /** The whole tokenizer as a tokenizer.json. */

@@ -125,7 +125,7 @@ class TokenizerTest {
   @Test
   void metadataThatDescribesNoTokenizerIsRefused() {
     assertRefused("tokenizer.ggml.tokens", "tokenizer.ggml.tokens", null);
-    assertRefused("known are gpt2 and llama", "tokenizer.ggml.model", "bert");
+    assertRefused("known are gpt2, llama and t5", "tokenizer.ggml.model", "bert");
     assertRefused("'nonsense', which is not known", "tokenizer.ggml.pre", "nonsense");
     assertRefused("token types", "tokenizer.ggml.token_type", List.of(1L));
     assertRefused("is 99999", "tokenizer.ggml.eos_token_id", 99999L);
