@@ -70,6 +70,18 @@ public final class ContainedPath {
     return file;
   }
 
+  /**
+   * Returns a file of a directory that came from outside; whether it exists is not looked at.
+   *
+   * @throws FormatException if it is a link that leads out, as {@link #existing} says it
+   */
+  public static Path inside(Path file) {
+    Path directory = file.toAbsolutePath().getParent();
+    return Files.exists(file)
+        ? existing(directory, file.getFileName().toString(), Printable.path(directory))
+        : file;
+  }
+
   private static Path boundary(Path directory) {
     Path snapshots = directory.getParent();
     boolean cached =

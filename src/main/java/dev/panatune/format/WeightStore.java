@@ -76,7 +76,7 @@ public sealed interface WeightStore extends AutoCloseable permits SafetensorsSto
     for (String candidate : candidates) {
       Path file = directory.resolve(candidate);
       if (Files.exists(file)) {
-        return file;
+        return ContainedPath.inside(file);
       }
     }
     throw new FormatException(

@@ -1,6 +1,7 @@
 package dev.panatune.model;
 
 import dev.panatune.error.ConfigurationException;
+import dev.panatune.format.ContainedPath;
 import dev.panatune.format.GgufFile;
 import dev.panatune.format.StrictJson;
 import dev.panatune.quant.BitsAndBytesConfig;
@@ -31,7 +32,8 @@ final class ModelLoader {
   static PretrainedModel directory(
       Path directory, String reference, LoadOptions options, OptionalInt labels) {
     ModelConfig config =
-        ModelConfig.fromHuggingFace(StrictJson.readObject(directory.resolve("config.json")));
+        ModelConfig.fromHuggingFace(
+            StrictJson.readObject(ContainedPath.inside(directory.resolve("config.json"))));
     try (DirectoryCheckpoint checkpoint = DirectoryCheckpoint.open(directory)) {
       CausalLM model =
           labels.isEmpty()
@@ -127,7 +129,7 @@ final class ModelLoader {
 
   private static Optional<Tokenizer> tokenizer(Path directory) {
     Path file = directory.resolve("tokenizer.json");
-    return Files.exists(file) ? Optional.of(Tokenizer.fromFile(file)) : Optional.empty();
+    return Files.exists(file) ? Optional.of(Tokenizer.fromFile(directory)) : Optional.empty();
   }
 
   private static Map<String, Object> optionalJson(Path file) {

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.error.FormatException;
 import dev.panatune.format.AtomicFiles;
+import dev.panatune.format.ContainedPath;
 import dev.panatune.format.StrictJson;
 import dev.panatune.format.TensorFile;
 import dev.panatune.format.WeightStore;
@@ -89,7 +90,7 @@ final class AdapterFiles {
     if (!Files.isRegularFile(file)) {
       throw new FormatException(directory + " holds no " + CONFIG + ": it is not a PEFT adapter");
     }
-    Map<String, Object> json = StrictJson.readObject(file);
+    Map<String, Object> json = StrictJson.readObject(ContainedPath.inside(file));
     if (!json.containsKey("peft_type") && !BottleneckFiles.isOne(json)) {
       throw new FormatException(file + " has no peft_type");
     }

@@ -3,6 +3,7 @@ package dev.panatune.text;
 import dev.panatune.error.FormatException;
 import dev.panatune.error.PanatuneException;
 import dev.panatune.format.AtomicFiles;
+import dev.panatune.format.ContainedPath;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -44,7 +45,8 @@ public final class Tokenizer implements AutoCloseable {
    * @throws FormatException if it is missing or not a tokenizer
    */
   public static Tokenizer fromFile(Path file) {
-    Path json = Files.isDirectory(file) ? file.resolve("tokenizer.json") : file;
+    Path json =
+        Files.isDirectory(file) ? ContainedPath.inside(file.resolve("tokenizer.json")) : file;
     return new Tokenizer(
         read(json), TokenizerConfig.read(json.toAbsolutePath().getParent()), json.toString());
   }

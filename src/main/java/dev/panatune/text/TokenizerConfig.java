@@ -1,6 +1,7 @@
 package dev.panatune.text;
 
 import dev.panatune.error.FormatException;
+import dev.panatune.format.ContainedPath;
 import dev.panatune.format.StrictJson;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -65,7 +66,7 @@ record TokenizerConfig(
 
   private static Map<String, Object> readIfThere(Path file) {
     return Files.exists(file)
-        ? new LinkedHashMap<>(StrictJson.readObject(file))
+        ? new LinkedHashMap<>(StrictJson.readObject(ContainedPath.inside(file)))
         : new LinkedHashMap<>();
   }
 
@@ -77,7 +78,7 @@ record TokenizerConfig(
       if (!Files.isRegularFile(file) || Files.size(file) > LARGEST_TEMPLATE) {
         throw new FormatException(file + " is not a chat template: a template has at most 1 MiB");
       }
-      return Optional.of(Files.readString(file, StandardCharsets.UTF_8));
+      return Optional.of(Files.readString(ContainedPath.inside(file), StandardCharsets.UTF_8));
     } catch (IOException e) {
       throw new FormatException(file + " cannot be read: " + e.getMessage(), e);
     }
