@@ -66,8 +66,12 @@ final class Alternation {
       Path errors = Files.createTempFile("panatune-bench", ".err");
       try {
         Process process = start(side, errors);
+        // Whoever ends the benchmark ends the side that is running.
+        Thread end = new Thread(process::destroyForcibly);
+        Runtime.getRuntime().addShutdownHook(end);
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         int status = process.waitFor();
+        Runtime.getRuntime().removeShutdownHook(end);
         List<String> lines = output.lines().filter(line -> !line.isBlank()).toList();
         if (status == 0 && !lines.isEmpty()) {
           results

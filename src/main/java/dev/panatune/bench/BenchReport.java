@@ -15,7 +15,14 @@ import java.util.Optional;
 public record BenchReport(List<String> lines, Map<String, Object> json) {
   /** What a turn says of how it computed, and is shown once. */
   private static final List<String> FACTS =
-      List.of("threads", "cpu_capability", "kernels", "floor_dtype", "floor_gflops", "versions");
+      List.of(
+          "dtype",
+          "threads",
+          "cpu_capability",
+          "kernels",
+          "floor_dtype",
+          "floor_gflops",
+          "versions");
 
   /**
    * Puts one together.
@@ -71,11 +78,12 @@ public record BenchReport(List<String> lines, Map<String, Object> json) {
   }
 
   private static Optional<String> facts(Measured side) {
-    Map<String, Object> turn = side.turns().getFirst();
+    Map<String, Object> told = new LinkedHashMap<>(side.side().job());
+    told.putAll(side.turns().getFirst());
     List<String> facts =
         FACTS.stream()
-            .filter(turn::containsKey)
-            .map(fact -> "%s %s".formatted(fact.replace('_', ' '), plain(turn.get(fact))))
+            .filter(told::containsKey)
+            .map(fact -> "%s %s".formatted(fact.replace('_', ' '), plain(told.get(fact))))
             .toList();
     return facts.isEmpty()
         ? Optional.empty()

@@ -10,6 +10,8 @@ import java.util.Map;
 /** Panatune's side of a benchmark: one job in a process of its own. */
 public final class BenchWorker {
   static final String TRAIN = "train";
+  static final String DECODE = "decode";
+  static final String OPS = "ops";
   static final String STARTED = "started";
 
   private BenchWorker() {}
@@ -36,6 +38,8 @@ public final class BenchWorker {
     String task = job.text("task");
     return switch (task) {
       case TRAIN -> TrainMeasurement.run(TrainJob.of(job), job.decimal(STARTED));
+      case DECODE -> DecodeMeasurement.run(DecodeJob.of(job), job.decimal(STARTED));
+      case OPS -> OpsMeasurement.run();
       default -> throw new IllegalArgumentException("there is no task '%s'".formatted(task));
     };
   }

@@ -1,5 +1,6 @@
 package dev.panatune.bench;
 
+import java.util.List;
 import java.util.Map;
 
 /** The values of a job as one process wrote them for another of the same program. */
@@ -14,6 +15,10 @@ record JobFields(Map<String, Object> values) {
 
   double decimal(String key) {
     return ((Number) value(key)).doubleValue();
+  }
+
+  List<Integer> numbers(String key) {
+    return ((List<?>) value(key)).stream().map(number -> ((Number) number).intValue()).toList();
   }
 
   boolean flag(String key) {

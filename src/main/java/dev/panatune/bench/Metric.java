@@ -74,7 +74,7 @@ record Metric(
 
   /** A ratio in words: "step 3.40x", "peak RSS 0.35 of its". */
   String words(double value) {
-    String noun = title.replaceAll(" (s|MB)$", "");
+    String noun = title.replaceAll(" (s|ns|MB|tokens/s)$", "");
     return ratio == Ratio.SHARE
         ? "%s %.2f of its".formatted(noun, value)
         : "%s %.2fx as fast".formatted(noun, value);

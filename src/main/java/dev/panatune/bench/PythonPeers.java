@@ -2,6 +2,7 @@ package dev.panatune.bench;
 
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.natives.PanatuneHome;
+import dev.panatune.tensor.DType;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -13,8 +14,9 @@ import java.util.Optional;
  *
  * @param python the interpreter
  * @param scripts {@code bench/peers} of a checkout
+ * @param dtype what they compute in; empty for the same as ours
  */
-public record PythonPeers(Path python, Path scripts) {
+public record PythonPeers(Path python, Path scripts, Optional<DType> dtype) {
   /**
    * glibc gives blocks over 32 MB back to the system after each use, and the system clears them
    * anew: a process of one's own may forbid that.
@@ -29,10 +31,11 @@ public record PythonPeers(Path python, Path scripts) {
    *
    * @param asked the interpreter to take; empty for that of the environment which {@code
    *     bench/peers/setup} makes
+   * @param dtype what they compute in; empty for the same as ours
    * @return nothing where there is no such environment and none was asked for
    * @throws ConfigurationException if the one asked for is not there, or the scripts are not
    */
-  public static Optional<PythonPeers> find(Optional<Path> asked) {
+  public static Optional<PythonPeers> find(Optional<Path> asked, Optional<DType> dtype) {
     Path scripts =
         Path.of(System.getProperty(OwnProcess.ROOT, ""), "bench", "peers").toAbsolutePath();
     Path python = asked.orElse(PanatuneHome.path().resolve("peers/bin/python"));
@@ -46,7 +49,7 @@ public record PythonPeers(Path python, Path scripts) {
       throw new ConfigurationException(
           "the peers' scripts are not at %s; run bench from a checkout".formatted(scripts));
     }
-    return Optional.of(new PythonPeers(python, scripts));
+    return Optional.of(new PythonPeers(python, scripts, dtype));
   }
 
   /** A side that a script runs. */

@@ -44,6 +44,12 @@ public record TrainJob(
     return new TrainJob(model, asked, dtype, batch, length, steps, checkpointing, threads, floor);
   }
 
+  /** Returns the same in another type. */
+  TrainJob in(DType other) {
+    return new TrainJob(
+        model, quantized, other, batch, length, steps, checkpointing, threads, floor);
+  }
+
   /** Returns what a process of any language is told. */
   Map<String, Object> toJson() {
     Map<String, Object> json = new LinkedHashMap<>();

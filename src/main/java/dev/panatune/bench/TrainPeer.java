@@ -61,7 +61,8 @@ public enum TrainPeer {
   }
 
   Side side(PythonPeers python, TrainJob job) {
-    Map<String, Object> told = new LinkedHashMap<>(kind.of(job).toJson());
+    Map<String, Object> told =
+        new LinkedHashMap<>(kind.of(job.in(python.dtype().orElse(job.dtype()))).toJson());
     told.put("bf16_adapters", bf16Adapters);
     told.put("compiled", compiled);
     return python.side(

@@ -9,7 +9,13 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "bench",
     description = "Measures time and memory, and Python's libraries beside it where there are any.",
-    subcommands = {BenchTrainCommand.class, BenchWorkerCommand.class})
+    subcommands = {
+      BenchTrainCommand.class,
+      BenchDecodeCommand.class,
+      BenchLoadCommand.class,
+      BenchOpsCommand.class,
+      BenchWorkerCommand.class
+    })
 final class BenchCommand implements Runnable {
   @Spec private CommandSpec spec;
 

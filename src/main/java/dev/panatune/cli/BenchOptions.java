@@ -29,6 +29,15 @@ final class BenchOptions {
           "The Python that has the peers' packages; that of bench/peers/setup by default.")
   private Path python;
 
+  @Option(
+      names = "--peer-dtype",
+      paramLabel = "TYPE",
+      description = {
+        "What Python's side computes in; the same as ours by default. On a CPU without bf16",
+        "products its steps take minutes in bf16, and people use fp32."
+      })
+  private String peerDtype;
+
   @Option(names = "--alone", description = "Measure Panatune without the peers.")
   private boolean alone;
 
@@ -40,7 +49,9 @@ final class BenchOptions {
     if (alone) {
       return Optional.empty();
     }
-    Optional<PythonPeers> found = PythonPeers.find(Optional.ofNullable(python));
+    Optional<PythonPeers> found =
+        PythonPeers.find(
+            Optional.ofNullable(python), Optional.ofNullable(peerDtype).map(DTypes::parse));
     if (found.isEmpty()) {
       progress.println(
           "Panatune alone: the peers' Python is not there; bench/peers/setup makes it.");

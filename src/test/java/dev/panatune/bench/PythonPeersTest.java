@@ -20,17 +20,19 @@ class PythonPeersTest {
     assertTrue(
         assertThrows(
                 ConfigurationException.class,
-                () -> PythonPeers.find(Optional.of(Path.of("no/such/python"))))
+                () -> PythonPeers.find(Optional.of(Path.of("no/such/python")), Optional.empty()))
             .getMessage()
             .contains("no/such/python"));
   }
 
   @Test
   void namesSayWhatAPeerDoes() {
-    PythonPeers python = new PythonPeers(Path.of("python"), Path.of("bench/peers"));
+    PythonPeers python =
+        new PythonPeers(Path.of("python"), Path.of("bench/peers"), Optional.of(DType.BFLOAT16));
     Side side = TrainPeer.of("peft-qlora-tuned-bf16").side(python, JOB);
     assertEquals("qlora", side.group());
     assertEquals(true, side.job().get("quantized"));
+    assertEquals("bfloat16", side.job().get("dtype"));
     assertEquals(true, side.job().get("bf16_adapters"));
     assertEquals(false, side.job().get("compiled"));
     assertEquals(PythonPeers.TUNED_MALLOC, side.environment());

@@ -17,7 +17,7 @@ import java.util.Optional;
 /**
  * A model with random weights whose tokens are bytes: whole, and small enough to train in a test.
  */
-final class TinyModel {
+public final class TinyModel {
   private TinyModel() {}
 
   /** Saves the model as a Hugging Face directory. */
@@ -26,7 +26,7 @@ final class TinyModel {
   }
 
   /** Saves the model with some fields of its configuration changed. */
-  static Path save(Path directory, Map<String, Object> changes) throws IOException {
+  public static Path save(Path directory, Map<String, Object> changes) throws IOException {
     Map<String, Object> config = new LinkedHashMap<>();
     config.put("model_type", "llama");
     config.put("vocab_size", ByteTokenizer.VOCABULARY);
