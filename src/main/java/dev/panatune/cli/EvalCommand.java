@@ -2,13 +2,13 @@ package dev.panatune.cli;
 
 import dev.panatune.data.DataFormat;
 import dev.panatune.data.EncodedDataset;
-import dev.panatune.data.ExampleEncoder;
 import dev.panatune.data.Row;
 import dev.panatune.data.RowReader;
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.error.Suggestion;
-import dev.panatune.eval.EvalResult;
+import dev.panatune.eval.Evaluation;
 import dev.panatune.eval.Evaluator;
+import dev.panatune.run.DatasetEncoder;
 import dev.panatune.run.OpenModel;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -27,8 +27,9 @@ import picocli.CommandLine.Spec;
 /** Measures a model on rows. */
 @Command(name = "eval", description = "Measures a model, with or without an adapter, on rows.")
 final class EvalCommand implements Callable<Integer> {
-  private static final List<String> METRICS = List.of("loss", "perplexity", "token_accuracy");
-  private static final List<String> PLANNED = List.of("accuracy", "f1", "bleu", "rouge");
+  private static final List<String> METRICS =
+      List.of("loss", "perplexity", "token_accuracy", "accuracy", "macro_f1");
+  private static final List<String> PLANNED = List.of("f1", "bleu", "rouge");
 
   @Mixin private ModelOptions model;
 
@@ -44,16 +45,18 @@ final class EvalCommand implements Callable<Integer> {
       paramLabel = "FORMAT",
       defaultValue = "auto",
       description =
-          "instruction, chat, prompt-completion or text; auto (default): by the first row.")
+          "instruction, chat, prompt-completion or text; auto (default): by the first row. A"
+              + " classifier takes classification: rows with text and label.")
   private String format;
 
   @Option(
       names = "--metrics",
       paramLabel = "NAME",
       split = ",",
-      defaultValue = "loss,perplexity,token_accuracy",
-      description = "Which to report: loss, perplexity, token_accuracy (all by default).")
-  private List<String> metrics;
+      description =
+          "Which to report: loss, perplexity, token_accuracy; of a classifier loss, accuracy,"
+              + " macro_f1 (all by default).")
+  private List<String> metrics = List.of();
 
   @Option(
       names = "--max-length",
@@ -77,12 +80,17 @@ final class EvalCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     check();
-    List<Row> rows = RowReader.read(data, DataFormat.parse(format));
+    Optional<DataFormat> stated = DataFormat.parse(format);
+    List<Row> rows = RowReader.read(data, stated);
     EncodedDataset dataset;
-    EvalResult result;
+    Evaluation result;
     try (OpenModel open = model.open()) {
-      dataset = ExampleEncoder.of(open.tokenizer(), maxLength).encode(data.toString(), rows);
-      result = Evaluator.evaluate(open.model(), dataset.examples(), batchSize, Optional.empty());
+      boolean classifies = open.model().config().classifier().isPresent();
+      if (classifies && stated.isEmpty()) {
+        rows = RowReader.read(data, Optional.of(DataFormat.CLASSIFICATION));
+      }
+      dataset = DatasetEncoder.of(open.pretrained(), maxLength).encode(data.toString(), rows);
+      result = Evaluator.measure(open.model(), dataset.examples(), batchSize, Optional.empty());
     }
     PrintWriter out = spec.commandLine().getOut();
     spec.commandLine().getErr().println(data + ": " + dataset.report().summary());
@@ -94,8 +102,12 @@ final class EvalCommand implements Callable<Integer> {
     } else {
       chosen.forEach((name, value) -> out.println("%-15s %.4f".formatted(name, value)));
       out.println(
-          "%,d rows, %,d target tokens, %.1f s"
-              .formatted(result.examples(), result.tokens(), result.seconds()));
+          "%,d rows, %,d %stokens, %.1f s"
+              .formatted(
+                  result.examples(),
+                  result.tokens(),
+                  dataset.report().classes() ? "" : "target ",
+                  result.seconds()));
     }
     return 0;
   }
@@ -121,9 +133,18 @@ final class EvalCommand implements Callable<Integer> {
     Limits.atLeast("--batch-size", batchSize, 1);
   }
 
-  private SequencedMap<String, Double> chosen(EvalResult result) {
+  private SequencedMap<String, Double> chosen(Evaluation result) {
     SequencedMap<String, Double> chosen = new LinkedHashMap<>(result.metrics());
-    chosen.keySet().retainAll(metrics);
+    for (String metric : metrics) {
+      if (!chosen.containsKey(metric)) {
+        throw new ConfigurationException(
+            "--metrics %s is none of this model's: %s"
+                .formatted(metric, String.join(", ", result.metrics().keySet())));
+      }
+    }
+    if (!metrics.isEmpty()) {
+      chosen.keySet().retainAll(metrics);
+    }
     return chosen;
   }
 }

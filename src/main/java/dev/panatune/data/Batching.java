@@ -23,11 +23,11 @@ public final class Batching {
    * @param leading their number; 0 for none
    */
   public static Batch batch(List<Example> examples, int leading) {
-    return Batch.of(
-        examples.stream().map(Example::ids).toList(),
-        examples.stream().map(Example::labels).toList(),
-        PADDING,
-        leading);
+    List<int[]> ids = examples.stream().map(Example::ids).toList();
+    List<int[]> labels = examples.stream().map(Example::labels).toList();
+    return examples.stream().allMatch(Example::classified)
+        ? Batch.ofClasses(ids, labels, PADDING, leading)
+        : Batch.of(ids, labels, PADDING, leading);
   }
 
   /**

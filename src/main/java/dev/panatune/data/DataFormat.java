@@ -17,7 +17,9 @@ public enum DataFormat {
   /** {@code prompt} and {@code completion}. */
   PROMPT_COMPLETION("prompt-completion", List.of("prompt", "completion")),
   /** {@code text}. */
-  TEXT("text", List.of("text"));
+  TEXT("text", List.of("text")),
+  /** {@code text} and {@code label}, for a classifier; never told from a row. */
+  CLASSIFICATION("classification", List.of("text", "label"));
 
   private final String label;
   private final List<String> keys;

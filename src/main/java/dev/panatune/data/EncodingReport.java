@@ -10,6 +10,7 @@ package dev.panatune.data;
  * @param targetTokens those of them that are learnt
  * @param longest tokens of the longest row before it was cut
  * @param maxLength the maximum
+ * @param classes whether what is learnt of a row is its class
  */
 public record EncodingReport(
     int rows,
@@ -18,13 +19,28 @@ public record EncodingReport(
     long tokens,
     long targetTokens,
     int longest,
-    int maxLength) {
+    int maxLength,
+    boolean classes) {
+
+  /** The report of rows whose tokens are learnt. */
+  public EncodingReport(
+      int rows,
+      int truncated,
+      int dropped,
+      long tokens,
+      long targetTokens,
+      int longest,
+      int maxLength) {
+    this(rows, truncated, dropped, tokens, targetTokens, longest, maxLength, false);
+  }
 
   /** One line for a person: counts, and what was cut or left out. */
   public String summary() {
     StringBuilder text = new StringBuilder();
-    text.append(
-        "%,d rows, %,d tokens, %,d of them learnt".formatted(rows - dropped, tokens, targetTokens));
+    text.append("%,d rows, %,d tokens".formatted(rows - dropped, tokens));
+    if (!classes) {
+      text.append(", %,d of them learnt".formatted(targetTokens));
+    }
     if (truncated > 0) {
       text.append(
           "; %,d of %,d cut to max_length %d (the longest has %,d tokens)"

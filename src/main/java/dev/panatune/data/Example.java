@@ -9,8 +9,10 @@ import java.util.Arrays;
  * @param ids token ids, at least one
  * @param labels per position the id that the model learns there, or {@link #IGNORED}; the token at
  *     position i is predicted from those before it, so the first label never counts
+ * @param classified whether the one label is the class of the whole text, at the position that a
+ *     classifier reads it off
  */
-public record Example(int[] ids, int[] labels) {
+public record Example(int[] ids, int[] labels, boolean classified) {
   /** The label of a position that is not learnt. */
   public static final int IGNORED = Batch.IGNORED;
 
@@ -20,6 +22,19 @@ public record Example(int[] ids, int[] labels) {
           "an example needs as many labels as ids and at least one, not %d ids and %d labels"
               .formatted(ids.length, labels.length));
     }
+  }
+
+  /** A row of a language model. */
+  public Example(int[] ids, int[] labels) {
+    this(ids, labels, false);
+  }
+
+  /** A text and its class, which the model tells at {@code position}. */
+  public static Example ofClass(int[] ids, int position, int category) {
+    int[] labels = new int[ids.length];
+    Arrays.fill(labels, IGNORED);
+    labels[position] = category;
+    return new Example(ids, labels, true);
   }
 
   /** The number of tokens. */
@@ -40,7 +55,7 @@ public record Example(int[] ids, int[] labels) {
    */
   public int targetTokens(int leading) {
     int count = 0;
-    for (int i = leading > 0 ? 0 : 1; i < labels.length; i++) {
+    for (int i = leading > 0 || classified ? 0 : 1; i < labels.length; i++) {
       if (labels[i] != IGNORED) {
         count++;
       }

@@ -2,6 +2,7 @@ package dev.panatune.data;
 
 import dev.panatune.data.Row.ChatRow;
 import dev.panatune.data.Row.InstructionRow;
+import dev.panatune.data.Row.LabelledRow;
 import dev.panatune.data.Row.PromptCompletionRow;
 import dev.panatune.data.Row.TextRow;
 import dev.panatune.error.FormatException;
@@ -87,6 +88,10 @@ public final class ExampleEncoder {
             case PromptCompletionRow(String prompt, String completion) ->
                 encoder.encodeCompletion(prompt, completion);
             case TextRow(String text) -> encoder.encodePlain(text);
+            case LabelledRow _ ->
+                throw new FormatException(
+                    "rows of texts and labels are for a classifier, and the model is a language"
+                        + " model");
           };
       int[] labels = encoded.ids().clone();
       for (int i = 0; i < labels.length; i++) {

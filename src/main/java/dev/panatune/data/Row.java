@@ -46,4 +46,13 @@ public sealed interface Row {
    * @param text not empty
    */
   record TextRow(String text) implements Row {}
+
+  /**
+   * A text and what it is, for a classifier.
+   *
+   * @param text not empty
+   * @param label the name of its class, or its number as digits
+   * @param numbered whether the label is a number
+   */
+  record LabelledRow(String text, String label, boolean numbered) implements Row {}
 }

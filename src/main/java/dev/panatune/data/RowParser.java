@@ -3,6 +3,7 @@ package dev.panatune.data;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.panatune.data.Row.ChatRow;
 import dev.panatune.data.Row.InstructionRow;
+import dev.panatune.data.Row.LabelledRow;
 import dev.panatune.data.Row.PromptCompletionRow;
 import dev.panatune.data.Row.TextRow;
 import dev.panatune.error.Suggestion;
@@ -42,6 +43,7 @@ interface RowParser {
       case PROMPT_COMPLETION ->
           row -> new PromptCompletionRow(text(row, "prompt"), answer(row, "completion"));
       case TEXT -> row -> new TextRow(answer(row, "text"));
+      case CLASSIFICATION -> RowParser::labelled;
     };
   }
 
@@ -56,6 +58,19 @@ interface RowParser {
                         + keys
                         + "; a row has instruction and output, or messages, or prompt and"
                         + " completion, or text")));
+  }
+
+  private static Row labelled(JsonNode row) {
+    String text = answer(row, "text");
+    JsonNode label = required(row, "label");
+    if (label.isIntegralNumber()) {
+      return new LabelledRow(text, label.asText(), true);
+    }
+    if (!label.isTextual() || label.textValue().isEmpty()) {
+      throw new BadRow(
+          "key 'label' is %s, neither a class's name nor its number".formatted(kind(label)));
+    }
+    return new LabelledRow(text, label.textValue(), false);
   }
 
   private static Row chat(JsonNode row) {

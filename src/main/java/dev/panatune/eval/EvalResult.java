@@ -13,7 +13,8 @@ import java.util.SequencedMap;
  * @param seconds how long it took
  */
 public record EvalResult(
-    double loss, double tokenAccuracy, int examples, long tokens, double seconds) {
+    double loss, double tokenAccuracy, int examples, long tokens, double seconds)
+    implements Evaluation {
 
   /** The exponential of the loss. */
   public double perplexity() {
@@ -21,21 +22,12 @@ public record EvalResult(
   }
 
   /** {@code loss}, {@code perplexity}, {@code token_accuracy}. */
+  @Override
   public SequencedMap<String, Double> metrics() {
     SequencedMap<String, Double> metrics = new LinkedHashMap<>();
     metrics.put("loss", loss);
     metrics.put("perplexity", perplexity());
     metrics.put("token_accuracy", tokenAccuracy);
     return metrics;
-  }
-
-  /** {@code metrics}, {@code examples}, {@code tokens}, {@code seconds}: fit to be JSON. */
-  public SequencedMap<String, Object> toMap() {
-    SequencedMap<String, Object> map = new LinkedHashMap<>();
-    map.put("metrics", metrics());
-    map.put("examples", examples);
-    map.put("tokens", tokens);
-    map.put("seconds", seconds);
-    return map;
   }
 }

@@ -18,6 +18,17 @@ public final class Evaluator {
   private Evaluator() {}
 
   /**
+   * Evaluates a model as what it is: a language model or a classifier; see {@link #evaluate} and
+   * {@link ClassifierEvaluator#evaluate}.
+   */
+  public static Evaluation measure(
+      CausalLM model, List<Example> examples, int batchSize, Optional<DType> autocast) {
+    return model.config().classifier().isPresent()
+        ? ClassifierEvaluator.evaluate(model, examples, batchSize, autocast)
+        : evaluate(model, examples, batchSize, autocast);
+  }
+
+  /**
    * Evaluates without gradients, the longest examples first. Loss and accuracy are means over all
    * target tokens of the set, whatever the batch size.
    *

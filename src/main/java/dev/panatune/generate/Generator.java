@@ -48,6 +48,10 @@ public final class Generator {
    * @throws ConfigurationException if the prompt is empty, or leaves no room in the model's context
    */
   public GenerationResult generate(int[] prompt, GenerationConfig config, Consumer<String> sink) {
+    if (model.config().classifier().isPresent()) {
+      throw new ConfigurationException(
+          "the model is a classifier: it tells the class of a text, and writes none");
+    }
     long start = System.nanoTime();
     int room = room(prompt, config);
     TextStream stream = new TextStream(tokenizer.streamingDecoder(), config.stopStrings(), sink);

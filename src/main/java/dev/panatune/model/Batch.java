@@ -11,7 +11,7 @@ import java.util.List;
  * @param ids int64 [B, T]
  * @param targetRows int64 [N]: {@code b * (V + T) + V + t} of each position that predicts a target,
  *     where V virtual tokens come before the text
- * @param targets int64 [N]: the token that the position should predict
+ * @param targets int64 [N]: the token, or the class, that the position should predict
  * @param tokens the number of tokens without padding
  * @param targetTokens N
  */
@@ -42,6 +42,21 @@ public record Batch(Tensor ids, Tensor targetRows, Tensor targets, int tokens, i
    * @param leading the number of virtual tokens; 0 for none
    */
   public static Batch of(List<int[]> ids, List<int[]> labels, int padId, int leading) {
+    return of(ids, labels, padId, leading, 1);
+  }
+
+  /**
+   * The same for a classifier, whose labels are of the positions that they stand at.
+   *
+   * @param labels at one position of each row its class, else {@link #IGNORED}
+   */
+  public static Batch ofClasses(List<int[]> ids, List<int[]> labels, int padId, int leading) {
+    return of(ids, labels, padId, leading, 0);
+  }
+
+  /** Lays out rows whose labels are predicted so many positions earlier. */
+  private static Batch of(
+      List<int[]> ids, List<int[]> labels, int padId, int leading, int earlier) {
     int width = ids.stream().mapToInt(row -> row.length).max().orElse(0);
     if (ids.size() != labels.size() || width == 0) {
       throw new ConfigurationException(
@@ -63,8 +78,8 @@ public record Batch(Tensor ids, Tensor targetRows, Tensor targets, int tokens, i
       tokens += row.length;
       for (int t = 0; t < width; t++) {
         flat[b * width + t] = t < row.length ? row[t] : padId;
-        if (leading + t > 0 && t < row.length && rowLabels[t] != IGNORED) {
-          rows[count] = (long) b * (leading + width) + leading + t - 1;
+        if (leading + t >= earlier && t < row.length && rowLabels[t] != IGNORED) {
+          rows[count] = (long) b * (leading + width) + leading + t - earlier;
           targets[count++] = rowLabels[t];
         }
       }

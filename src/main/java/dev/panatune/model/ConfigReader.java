@@ -121,14 +121,17 @@ final class ConfigReader {
       return Optional.empty();
     }
     family.classifierArchitecture();
-    int labels =
-        config.map("id2label").map(Map::size).orElseGet(() -> config.positive("num_labels", 2));
+    List<String> names =
+        config
+            .map("id2label")
+            .map(ClassifierConfig::named)
+            .orElseGet(() -> ClassifierConfig.unnamed(config.positive("num_labels", 2)));
     List<Integer> pad = config.tokenIds("pad_token_id");
     return Optional.of(
         new ClassifierConfig(
-            labels,
+            names,
             pad.isEmpty() ? OptionalInt.empty() : OptionalInt.of(pad.getFirst()),
-            problem(labels)));
+            problem(names.size())));
   }
 
   private ClassifierConfig.Problem problem(int labels) {

@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * What the decoder is built from.
@@ -132,19 +133,24 @@ public record ModelConfig(
    * Returns the same with a head that classifies, as transformers' {@code
    * ForSequenceClassification} of this family.
    *
+   * @param classes their names
+   * @param padId the id of padding where the configuration has none
    * @throws ConfigurationException if transformers has no such class
    */
-  ModelConfig asClassifier(int labels) {
+  ModelConfig asClassifier(List<String> classes, OptionalInt padId) {
     Map<String, Object> json = new LinkedHashMap<>(source);
     json.put("architectures", List.of(family().classifierArchitecture()));
     Map<String, Object> names = new LinkedHashMap<>();
     Map<String, Object> ids = new LinkedHashMap<>();
-    for (int i = 0; i < labels; i++) {
-      names.put(String.valueOf(i), "LABEL_" + i);
-      ids.put("LABEL_" + i, i);
+    for (int i = 0; i < classes.size(); i++) {
+      names.put(String.valueOf(i), classes.get(i));
+      ids.put(classes.get(i), i);
     }
     json.put("id2label", names);
     json.put("label2id", ids);
+    if (json.get("pad_token_id") == null && padId.isPresent()) {
+      json.put("pad_token_id", padId.getAsInt());
+    }
     return fromHuggingFace(json);
   }
 

@@ -10,6 +10,7 @@ import dev.panatune.tensor.DType;
 import dev.panatune.text.Tokenizer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -20,30 +21,43 @@ final class ModelLoader {
   private ModelLoader() {}
 
   static PretrainedModel directory(Path directory, String reference, LoadOptions options) {
-    return directory(directory, reference, options, OptionalInt.empty());
+    return directory(directory, reference, options, List.of());
   }
 
   /**
    * Reads a directory.
    *
-   * @param labels of a classifier whose head is made afresh where the files have none; empty for
+   * @param classes of a classifier whose head is made afresh where the files have none; empty for
    *     what the files are
    */
   static PretrainedModel directory(
-      Path directory, String reference, LoadOptions options, OptionalInt labels) {
+      Path directory, String reference, LoadOptions options, List<String> classes) {
     ModelConfig config =
         ModelConfig.fromHuggingFace(
             StrictJson.readObject(ContainedPath.inside(directory.resolve("config.json"))));
     try (DirectoryCheckpoint checkpoint = DirectoryCheckpoint.open(directory)) {
       CausalLM model =
-          labels.isEmpty()
+          classes.isEmpty()
               ? build(checkpoint, checkpoint.withActualHead(config), options)
-              : classifier(checkpoint, config.asClassifier(labels.getAsInt()), options);
+              : classifier(
+                  checkpoint,
+                  config.asClassifier(classes, padId(tokenizer(directory), config)),
+                  options);
       return complete(
           reference,
           model,
           () -> tokenizer(directory),
           optionalJson(directory.resolve("generation_config.json")));
+    }
+  }
+
+  /** What rows are filled up with where the configuration does not say. */
+  private static OptionalInt padId(Optional<Tokenizer> tokenizer, ModelConfig config) {
+    try {
+      OptionalInt pad = tokenizer.map(Tokenizer::padId).orElse(OptionalInt.empty());
+      return pad.isPresent() ? pad : config.eosTokenIds().stream().mapToInt(id -> id).findFirst();
+    } finally {
+      tokenizer.ifPresent(Tokenizer::close);
     }
   }
 
@@ -53,11 +67,23 @@ final class ModelLoader {
     return build(fresh ? new FreshHead(checkpoint, config) : checkpoint, config, options);
   }
 
-  static PretrainedModel gguf(Path path, String reference, LoadOptions options) {
+  /**
+   * Reads a GGUF file.
+   *
+   * @param classes of a classifier, whose head is made afresh; empty for a language model
+   */
+  static PretrainedModel gguf(
+      Path path, String reference, LoadOptions options, List<String> classes) {
     GgufFile file = GgufFile.open(path);
     ModelConfig config = ModelConfig.fromHuggingFace(GgufConfig.huggingFace(file));
     try (GgufCheckpoint checkpoint = new GgufCheckpoint(file, config)) {
-      CausalLM model = build(checkpoint, config, options);
+      CausalLM model =
+          classes.isEmpty()
+              ? build(checkpoint, config, options)
+              : classifier(
+                  checkpoint,
+                  config.asClassifier(classes, padId(tokenizer(file), config)),
+                  options);
       return complete(reference, model, () -> tokenizer(file), GgufConfig.generation(file));
     }
   }

@@ -61,7 +61,7 @@ public final class PretrainedModel implements AutoCloseable {
     if (!Files.exists(path)) {
       throw new FormatException("There is no model at %s".formatted(path));
     }
-    return ModelLoader.gguf(path, reference, options);
+    return ModelLoader.gguf(path, reference, options, List.of());
   }
 
   /** Returns what the user called the model. */

@@ -1,12 +1,15 @@
 package dev.panatune.model;
 
 import dev.panatune.error.ConfigurationException;
+import dev.panatune.format.StrictJson;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Op;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
+import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.OptionalInt;
+import java.util.HashSet;
+import java.util.List;
 
 /**
  * A model that classifies whole texts: transformers' {@code ForSequenceClassification}. Its numbers
@@ -48,7 +51,33 @@ public final class SequenceClassifier {
    * @param labels how many numbers the head gives for a text
    */
   public static PretrainedModel load(Path directory, int labels, LoadOptions options) {
-    return ModelLoader.directory(directory, directory.toString(), options, OptionalInt.of(labels));
+    return load(directory, directory.toString(), ClassifierConfig.unnamed(labels), options);
+  }
+
+  /**
+   * The same, of a GGUF file too, with names for the classes. Where the configuration has no
+   * padding id, the tokenizer's padding token is it, or else what ends a text; it is saved with the
+   * model.
+   *
+   * @param reference what the user called the model
+   * @throws ConfigurationException if a name occurs twice, or transformers has no classifier of the
+   *     family
+   */
+  public static PretrainedModel load(
+      Path model, String reference, List<String> classes, LoadOptions options) {
+    if (new HashSet<>(classes).size() < classes.size()) {
+      throw new ConfigurationException("id2label: a class has the name of another: " + classes);
+    }
+    return Files.isDirectory(model)
+        ? ModelLoader.directory(model, reference, options, classes)
+        : ModelLoader.gguf(model, reference, options, classes);
+  }
+
+  /** Returns whether a directory holds a classifier, rather than a language model. */
+  public static boolean isSaved(Path directory) {
+    Path config = directory.resolve("config.json");
+    return Files.isRegularFile(config)
+        && ModelConfig.fromHuggingFace(StrictJson.readObject(config)).classifier().isPresent();
   }
 
   /** Returns the decoder and its head. */
@@ -69,8 +98,9 @@ public final class SequenceClassifier {
       Tensor rows =
           Tensor.arange(0, ids.size(0), DType.INT64)
               .to(ids.device())
-              .mul(Tensor.scalar(ids.size(1), DType.INT64).to(ids.device()))
-              .add(lastTokens(ids));
+              .mul(Tensor.scalar(hidden.size(1), DType.INT64).to(ids.device()))
+              .add(lastTokens(ids))
+              .add(Tensor.scalar(model.leadingPositions(), DType.INT64).to(ids.device()));
       Tensor last = hidden.reshape(-1, hidden.size(2)).indexSelect(0, rows);
       return scope.moveToOuter(model.predict(last));
     }

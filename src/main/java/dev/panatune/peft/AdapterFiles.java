@@ -12,6 +12,7 @@ import dev.panatune.format.StrictJson;
 import dev.panatune.format.TensorFile;
 import dev.panatune.format.WeightStore;
 import dev.panatune.tensor.Tensor;
+import dev.panatune.tensor.TensorScope;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -85,12 +86,38 @@ final class AdapterFiles {
     AtomicFiles.writeString(directory.resolve(CONFIG), prettyJson(json));
   }
 
-  static PeftConfig readConfig(Path directory) {
+  private static Map<String, Object> json(Path directory) {
     Path file = directory.resolve(CONFIG);
     if (!Files.isRegularFile(file)) {
       throw new FormatException(directory + " holds no " + CONFIG + ": it is not a PEFT adapter");
     }
-    Map<String, Object> json = StrictJson.readObject(ContainedPath.inside(file));
+    return StrictJson.readObject(ContainedPath.inside(file));
+  }
+
+  static TaskType readTask(Path directory) {
+    boolean classifies = TaskType.SEQ_CLS.name().equals(json(directory).get("task_type"));
+    return classifies ? TaskType.SEQ_CLS : TaskType.CAUSAL_LM;
+  }
+
+  static int readLabels(Path directory) {
+    Path file = WeightStore.find(directory, NAME, NAME);
+    try (TensorScope _ = TensorScope.open();
+        WeightStore store = WeightStore.open(file)) {
+      return store.tensors().entrySet().stream()
+          .filter(entry ->
+              WholeParameters.CLASSIFIER_HEADS.stream()
+                  .anyMatch(head -> entry.getKey().endsWith("." + head + ".weight")))
+          .mapToInt(entry -> (int) entry.getValue().size(0))
+          .findFirst()
+          .orElseThrow(() ->
+              new FormatException(
+                  file + " has no head of a classifier, though its task_type is SEQ_CLS"));
+    }
+  }
+
+  static PeftConfig readConfig(Path directory) {
+    Path file = directory.resolve(CONFIG);
+    Map<String, Object> json = json(directory);
     if (!json.containsKey("peft_type") && !BottleneckFiles.isOne(json)) {
       throw new FormatException(file + " has no peft_type");
     }

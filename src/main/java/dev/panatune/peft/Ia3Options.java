@@ -34,13 +34,13 @@ final class Ia3Options {
 
   Ia3Config config() {
     options.expect("peft_type", "IA3");
-    options.expect("task_type", "CAUSAL_LM");
+    TaskType task = TaskType.parse(options.value("task_type"));
     options.flag("fan_in_fan_out", false);
     return new Ia3Config(
         options.targets("target_modules"),
         options.targetsOrNone("feedforward_modules"),
         options.targetsOrNone("exclude_modules"),
-        options.names("modules_to_save"),
+        task.withHeads(options.names("modules_to_save")),
         options.flag("init_ia3_weights", true));
   }
 
@@ -54,7 +54,7 @@ final class Ia3Options {
         "modules_to_save", config.modulesToSave().isEmpty() ? null : config.modulesToSave());
     options.put("peft_type", "IA3");
     options.put("target_modules", json(config.targetModules()));
-    options.put("task_type", "CAUSAL_LM");
+    options.put("task_type", TaskType.of(config.modulesToSave()).name());
     return options;
   }
 

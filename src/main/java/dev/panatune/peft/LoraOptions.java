@@ -2,7 +2,6 @@ package dev.panatune.peft;
 
 import dev.panatune.error.ConfigurationException;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -13,8 +12,6 @@ import java.util.function.Function;
 
 /** {@link LoraConfig} in PEFT's form of named options. */
 final class LoraOptions {
-  private static final String CLASSIFIER = "SEQ_CLS";
-
   /** Settings of what is not supported, which change nothing without it. */
   private static final Set<String> IDLE = Set.of("megatron_core", "qalora_group_size");
 
@@ -71,9 +68,7 @@ final class LoraOptions {
 
   LoraConfig config() {
     options.expect("peft_type", "LORA");
-    if (!CLASSIFIER.equals(options.value("task_type"))) {
-      options.expect("task_type", "CAUSAL_LM");
-    }
+    TaskType task = TaskType.parse(options.value("task_type"));
     options.refuseSet(UNSUPPORTED);
     return new LoraConfig(
         options.integer("r", 8),
@@ -93,17 +88,8 @@ final class LoraOptions {
         options.flag("fan_in_fan_out", false),
         LoraInit.parse(options.value("init_lora_weights")),
         LoraBias.parse(options.text("bias", "none")),
-        savedModules(),
+        task.withHeads(options.names("modules_to_save")),
         TrainableTokens.parse(options.value("trainable_token_indices")));
-  }
-
-  /** PEFT trains a classifier's head whole, asked or not. */
-  private List<String> savedModules() {
-    Set<String> names = new LinkedHashSet<>(options.names("modules_to_save"));
-    if (CLASSIFIER.equals(options.value("task_type"))) {
-      names.addAll(WholeParameters.CLASSIFIER_HEADS);
-    }
-    return List.copyOf(names);
   }
 
   private List<Integer> layers() {
@@ -167,8 +153,7 @@ final class LoraOptions {
     options.put("r", config.r());
     options.put("rank_pattern", config.rankPattern().values());
     options.put("target_modules", config.targetModules().map(TargetModules::toJson).orElse(null));
-    boolean classifies = config.modulesToSave().containsAll(WholeParameters.CLASSIFIER_HEADS);
-    options.put("task_type", classifies ? CLASSIFIER : "CAUSAL_LM");
+    options.put("task_type", TaskType.of(config.modulesToSave()).name());
     options.put("trainable_token_indices", config.trainableTokenIndices().toJson());
     options.put("use_dora", config.useDora());
     options.put("use_rslora", config.useRslora());

@@ -348,6 +348,20 @@ public final class PeftModel {
     }
   }
 
+  /**
+   * What a saved adapter is for.
+   *
+   * @throws FormatException if the directory holds no adapter
+   */
+  public static TaskType savedTask(Path directory) {
+    return AdapterFiles.readTask(directory);
+  }
+
+  /** How many classes a saved adapter of a classifier tells, by the head that is saved with it. */
+  public static int savedLabels(Path directory) {
+    return AdapterFiles.readLabels(directory);
+  }
+
   /** The folders of adapters that PEFT wrote into one directory, by name. */
   public static SequencedMap<String, Path> saved(Path directory) {
     return AdapterFiles.folders(directory);

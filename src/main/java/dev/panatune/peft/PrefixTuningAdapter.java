@@ -13,7 +13,7 @@ final class PrefixTuningAdapter extends VirtualTokenAdapter {
   private final PrefixEncoder encoder;
 
   private PrefixTuningAdapter(CausalLM model, PrefixTuningConfig config, PrefixEncoder encoder) {
-    super(model, encoder);
+    super(model, encoder, config.taskType());
     this.config = config;
     this.encoder = encoder;
   }
@@ -52,13 +52,13 @@ final class PrefixTuningAdapter extends VirtualTokenAdapter {
   }
 
   @Override
-  public SequencedMap<String, Tensor> stateDict() {
-    return new LinkedHashMap<>(Map.of(KEY, encoder.flat().detach()));
+  Tensor stored() {
+    return encoder.flat().detach();
   }
 
   @Override
-  public void loadStateDict(Map<String, Tensor> tensors) {
-    encoder.table().copy_(tensors.get(KEY));
+  Tensor table() {
+    return encoder.table();
   }
 
   /** PEFT's file has what the projection makes, and not the projection. */

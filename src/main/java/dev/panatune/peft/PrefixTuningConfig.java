@@ -15,9 +15,14 @@ import java.util.OptionalInt;
  *     are trained
  * @param encoderHiddenSize the width of that MLP; empty for that of a layer's keys
  * @param zeroInit whether they start at zero ({@code init_weights: zero}), and not at random
+ * @param taskType a classifier's head is trained and saved with them
  */
 public record PrefixTuningConfig(
-    int numVirtualTokens, boolean prefixProjection, OptionalInt encoderHiddenSize, boolean zeroInit)
+    int numVirtualTokens,
+    boolean prefixProjection,
+    OptionalInt encoderHiddenSize,
+    boolean zeroInit,
+    TaskType taskType)
     implements PeftConfig {
 
   /**
@@ -29,6 +34,15 @@ public record PrefixTuningConfig(
       throw new ConfigurationException(
           "encoder_hidden_size must be at least 1, not " + encoderHiddenSize.getAsInt());
     }
+  }
+
+  /** A prefix of a language model. */
+  public PrefixTuningConfig(
+      int numVirtualTokens,
+      boolean prefixProjection,
+      OptionalInt encoderHiddenSize,
+      boolean zeroInit) {
+    this(numVirtualTokens, prefixProjection, encoderHiddenSize, zeroInit, TaskType.CAUSAL_LM);
   }
 
   /** A random prefix, without projection. */

@@ -12,10 +12,7 @@ import dev.panatune.text.Tokenizer;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
-import java.util.Map;
 import java.util.Optional;
-import java.util.SequencedMap;
 
 /** Prompt tuning in a model. */
 final class PromptTuningAdapter extends VirtualTokenAdapter {
@@ -23,7 +20,7 @@ final class PromptTuningAdapter extends VirtualTokenAdapter {
   private final SoftPrompt prompt;
 
   private PromptTuningAdapter(CausalLM model, PromptTuningConfig config, SoftPrompt prompt) {
-    super(model, prompt);
+    super(model, prompt, config.taskType());
     this.config = config;
     this.prompt = prompt;
   }
@@ -49,7 +46,8 @@ final class PromptTuningAdapter extends VirtualTokenAdapter {
             config.numVirtualTokens(),
             config.promptTuningInit(),
             config.promptTuningInitText(),
-            config.tokenizerNameOrPath().or(() -> Optional.of(pretrained.reference())))
+            config.tokenizerNameOrPath().or(() -> Optional.of(pretrained.reference())),
+            config.taskType())
         : config;
   }
 
@@ -126,12 +124,12 @@ final class PromptTuningAdapter extends VirtualTokenAdapter {
   }
 
   @Override
-  public SequencedMap<String, Tensor> stateDict() {
-    return new LinkedHashMap<>(Map.of(KEY, prompt.embeddings()));
+  Tensor stored() {
+    return prompt.embeddings();
   }
 
   @Override
-  public void loadStateDict(Map<String, Tensor> tensors) {
-    prompt.embeddings().copy_(tensors.get(KEY));
+  Tensor table() {
+    return prompt.embeddings();
   }
 }

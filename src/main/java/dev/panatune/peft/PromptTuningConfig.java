@@ -15,12 +15,14 @@ import java.util.Optional;
  * @param promptTuningInitText the text whose embeddings they start as; with {@code TEXT} alone
  * @param tokenizerNameOrPath the directory of the tokenizer that reads it; empty for the model's
  *     own
+ * @param taskType a classifier's head is trained and saved with them
  */
 public record PromptTuningConfig(
     int numVirtualTokens,
     PromptTuningInit promptTuningInit,
     Optional<String> promptTuningInitText,
-    Optional<String> tokenizerNameOrPath)
+    Optional<String> tokenizerNameOrPath,
+    TaskType taskType)
     implements PeftConfig {
 
   /**
@@ -32,6 +34,20 @@ public record PromptTuningConfig(
       throw new ConfigurationException(
           "prompt_tuning_init is TEXT, but prompt_tuning_init_text is missing");
     }
+  }
+
+  /** Virtual tokens of a language model. */
+  public PromptTuningConfig(
+      int numVirtualTokens,
+      PromptTuningInit promptTuningInit,
+      Optional<String> promptTuningInitText,
+      Optional<String> tokenizerNameOrPath) {
+    this(
+        numVirtualTokens,
+        promptTuningInit,
+        promptTuningInitText,
+        tokenizerNameOrPath,
+        TaskType.CAUSAL_LM);
   }
 
   /** Random virtual tokens. */

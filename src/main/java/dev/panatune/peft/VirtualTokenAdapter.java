@@ -4,23 +4,32 @@ import dev.panatune.error.ConfigurationException;
 import dev.panatune.model.CausalLM;
 import dev.panatune.model.ModelConfig;
 import dev.panatune.model.VirtualTokens;
+import dev.panatune.nn.Module;
 import dev.panatune.tensor.Tensor;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.function.UnaryOperator;
 
 /** Virtual tokens in front of a model's texts: a soft prompt, or a prefix of keys and values. */
 abstract class VirtualTokenAdapter implements Adapter {
-  /** The one tensor of the file. */
+  /** The method's one tensor in the file. */
   static final String KEY = "prompt_embeddings";
 
+  /** What is trained whole lies directly in PEFT's model, which wraps nothing else. */
+  private static final String WHOLE_PREFIX = "base_model.";
+
   private final CausalLM model;
+  private final WholeParameters whole = new WholeParameters();
   private final SequencedMap<String, Tensor> parameters;
 
   /** Freezes the model and attaches the tokens. */
-  VirtualTokenAdapter(CausalLM model, VirtualTokens tokens) {
+  VirtualTokenAdapter(CausalLM model, VirtualTokens tokens, TaskType task) {
     this.model = model;
+    List<Map.Entry<String, Module>> heads =
+        WholeParameters.modules(model, task.withHeads(List.of()));
     try {
       model.attach(tokens);
     } catch (ConfigurationException e) {
@@ -29,11 +38,18 @@ abstract class VirtualTokenAdapter implements Adapter {
     }
     model.setTrainable(false);
     tokens.setTrainable(true);
+    heads.forEach(whole::trainModule);
     parameters = new LinkedHashMap<>(model.trainableParameters());
   }
 
   /** The model's facts that PEFT writes into the configuration. */
   abstract Shape shape();
+
+  /** What the file holds of the tokens. */
+  abstract Tensor stored();
+
+  /** Where it is copied to. */
+  abstract Tensor table();
 
   /**
    * What PEFT calls the size of a token.
@@ -50,6 +66,20 @@ abstract class VirtualTokenAdapter implements Adapter {
   @Override
   public SequencedMap<String, Tensor> parameters() {
     return Collections.unmodifiableSequencedMap(parameters);
+  }
+
+  @Override
+  public SequencedMap<String, Tensor> stateDict() {
+    SequencedMap<String, Tensor> state = new LinkedHashMap<>();
+    state.put(KEY, stored());
+    whole.masters().forEach((name, tensor) -> state.put(WHOLE_PREFIX + name, tensor));
+    return state;
+  }
+
+  @Override
+  public void loadStateDict(Map<String, Tensor> tensors) {
+    table().copy_(tensors.get(KEY));
+    whole.masters().forEach((name, tensor) -> tensor.copy_(tensors.get(WHOLE_PREFIX + name)));
   }
 
   @Override
@@ -74,6 +104,7 @@ abstract class VirtualTokenAdapter implements Adapter {
   @Override
   public void freeze() {
     parameters.values().forEach(tensor -> tensor.requiresGrad(false));
+    parameters.putAll(whole.castBack(UnaryOperator.identity()));
   }
 
   @Override

@@ -2,6 +2,7 @@ package dev.panatune.peft;
 
 import dev.panatune.error.ConfigurationException;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -14,8 +15,9 @@ final class VirtualTokenOptions {
   private static final Set<String> OF_THE_MODEL =
       Set.of("num_attention_heads", "num_layers", "num_transformer_submodules", "token_dim");
 
-  private static final Set<String> COMMON = Set.of("num_virtual_tokens", "peft_type", "task_type");
-  private static final Set<String> UNSUPPORTED = Set.of("modules_to_save", "tokenizer_kwargs");
+  private static final Set<String> COMMON =
+      Set.of("modules_to_save", "num_virtual_tokens", "peft_type", "task_type");
+  private static final Set<String> UNSUPPORTED = Set.of("tokenizer_kwargs");
 
   static final Set<String> PROMPT =
       Set.of("prompt_tuning_init", "prompt_tuning_init_text", "tokenizer_name_or_path");
@@ -40,16 +42,17 @@ final class VirtualTokenOptions {
   }
 
   PromptTuningConfig prompt() {
-    common(PeftType.PROMPT_TUNING);
+    TaskType task = common(PeftType.PROMPT_TUNING);
     return new PromptTuningConfig(
         count(),
         init(),
         Optional.ofNullable(options.text("prompt_tuning_init_text", null)),
-        Optional.ofNullable(options.text("tokenizer_name_or_path", null)));
+        Optional.ofNullable(options.text("tokenizer_name_or_path", null)),
+        task);
   }
 
   PrefixTuningConfig prefix() {
-    common(PeftType.PREFIX_TUNING);
+    TaskType task = common(PeftType.PREFIX_TUNING);
     options.expect("init_weights", "zero");
     return new PrefixTuningConfig(
         count(),
@@ -57,11 +60,12 @@ final class VirtualTokenOptions {
         options.value("encoder_hidden_size") == null
             ? OptionalInt.empty()
             : OptionalInt.of(options.integer("encoder_hidden_size", 0)),
-        options.value("init_weights") != null);
+        options.value("init_weights") != null,
+        task);
   }
 
   static Map<String, Object> write(PromptTuningConfig config) {
-    Map<String, Object> map = common(config, config.numVirtualTokens());
+    Map<String, Object> map = common(config, config.numVirtualTokens(), config.taskType());
     map.put("prompt_tuning_init", config.promptTuningInit().name());
     map.put("prompt_tuning_init_text", config.promptTuningInitText().orElse(null));
     map.put("tokenizer_name_or_path", config.tokenizerNameOrPath().orElse(null));
@@ -69,7 +73,7 @@ final class VirtualTokenOptions {
   }
 
   static Map<String, Object> write(PrefixTuningConfig config) {
-    Map<String, Object> map = common(config, config.numVirtualTokens());
+    Map<String, Object> map = common(config, config.numVirtualTokens(), config.taskType());
     map.put(
         "encoder_hidden_size",
         config.encoderHiddenSize().isPresent() ? config.encoderHiddenSize().getAsInt() : null);
@@ -78,18 +82,31 @@ final class VirtualTokenOptions {
     return map;
   }
 
-  private static Map<String, Object> common(PeftConfig config, int count) {
+  private static Map<String, Object> common(PeftConfig config, int count, TaskType task) {
     Map<String, Object> map = new TreeMap<>();
     map.put("num_virtual_tokens", count);
     map.put("peft_type", config.peftType().name());
-    map.put("task_type", "CAUSAL_LM");
+    map.put("task_type", task.name());
+    if (task == TaskType.SEQ_CLS) {
+      map.put("modules_to_save", task.withHeads(List.of()));
+    }
     return map;
   }
 
-  private void common(PeftType type) {
+  /** Whole modules are trained beside virtual tokens only where the task asks for its head. */
+  private TaskType common(PeftType type) {
     options.expect("peft_type", type.name());
-    options.expect("task_type", "CAUSAL_LM");
     options.refuseSet(UNSUPPORTED);
+    TaskType task = TaskType.parse(options.value("task_type"));
+    List<String> own = task.withHeads(List.of());
+    for (String name : options.names("modules_to_save")) {
+      if (!own.contains(name)) {
+        throw new ConfigurationException(
+            "modules_to_save: %s beside virtual tokens is not supported yet; leave it out"
+                .formatted(name));
+      }
+    }
+    return task;
   }
 
   private int count() {

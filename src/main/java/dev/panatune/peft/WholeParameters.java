@@ -58,6 +58,12 @@ final class WholeParameters {
     for (String name : modulesToSave) {
       // PEFT names both heads that a classifier may have.
       boolean either = CLASSIFIER_HEADS.contains(name) && model.config().classifier().isPresent();
+      if (!either && CLASSIFIER_HEADS.contains(name)) {
+        throw new ConfigurationException(
+            ("modules_to_save: %s is a classifier's head (task_type SEQ_CLS), and the model is a"
+                    + " language model; load it as a classifier, with a number of labels")
+                .formatted(name));
+      }
       if (!either && places.keySet().stream().noneMatch(path -> path.endsWith(name))) {
         throw new ConfigurationException("modules_to_save: the model has no module " + name);
       }

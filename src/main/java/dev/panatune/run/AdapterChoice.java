@@ -2,8 +2,10 @@ package dev.panatune.run;
 
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.model.CausalLM;
+import dev.panatune.model.ClassifierConfig;
 import dev.panatune.peft.Combination;
 import dev.panatune.peft.PeftModel;
+import dev.panatune.peft.TaskType;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -50,6 +52,20 @@ public record AdapterChoice(
   /** Whether there is none. */
   public boolean isEmpty() {
     return directories.isEmpty();
+  }
+
+  /**
+   * The classes that the adapters tell, in their order, where they are for a classifier: by the run
+   * file that a run left beside them, or else as many as their head has. Empty for others.
+   */
+  List<String> classes() {
+    for (Path directory : directories.values()) {
+      if (PeftModel.savedTask(directory) == TaskType.SEQ_CLS) {
+        List<String> named = RunFile.classes(directory.resolve("run.yaml"));
+        return named.isEmpty() ? ClassifierConfig.unnamed(PeftModel.savedLabels(directory)) : named;
+      }
+    }
+    return List.of();
   }
 
   /** Loads them onto a model, frozen. */

@@ -2,6 +2,7 @@ package dev.panatune.run;
 
 import dev.panatune.data.DataFormat;
 import dev.panatune.error.ConfigurationException;
+import dev.panatune.peft.TaskType;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -36,7 +37,7 @@ public record DataSection(
    * Reads the section; relative paths are looked for beside the run file first, then in the working
    * directory.
    */
-  static DataSection read(Section section, Path runDirectory) {
+  static DataSection read(Section section, Path runDirectory, TaskType task) {
     section
         .alias("max_seq_length", "max_length")
         .alias("cutoff_len", "max_length")
@@ -48,8 +49,8 @@ public record DataSection(
     section.refuse("completion_only_loss", "only completions are learnt", true);
     section.refuse("streaming", "the rows are read into memory", false);
     section.refuse("truncation_mode", "rows are cut at the right", "keep_start");
-    List<Source> train = sources(section, "train", runDirectory);
-    List<Source> eval = sources(section, "eval", runDirectory);
+    List<Source> train = sources(section, "train", runDirectory, task);
+    List<Source> eval = sources(section, "eval", runDirectory, task);
     double validationSplit = section.number("validation_split", 0);
     int maxLength = (int) section.integer("max_length", 2, DEFAULT_MAX_LENGTH);
     section.finish();
@@ -70,7 +71,8 @@ public record DataSection(
     return new DataSection(List.copyOf(train), List.copyOf(eval), validationSplit, maxLength);
   }
 
-  private static List<Source> sources(Section section, String key, Path runDirectory) {
+  private static List<Source> sources(
+      Section section, String key, Path runDirectory, TaskType task) {
     List<Source> sources = new ArrayList<>();
     List<Map<String, Object>> resolved = new ArrayList<>();
     List<?> entries = section.list(key);
@@ -79,7 +81,7 @@ public record DataSection(
       Section entry =
           Section.of(
               at, entries.get(i) instanceof String path ? Map.of("path", path) : entries.get(i));
-      Source source = source(entry, runDirectory);
+      Source source = source(entry, runDirectory, task);
       sources.add(source);
       Map<String, Object> values = new LinkedHashMap<>();
       values.put("path", source.path().toString());
@@ -90,16 +92,28 @@ public record DataSection(
     return sources;
   }
 
-  private static Source source(Section entry, Path runDirectory) {
+  private static Source source(Section entry, Path runDirectory, TaskType task) {
     entry.refuse("split", "a file is one split; name the file");
     entry.refuse("weight", "every row counts once");
     String path =
         entry
             .string("path")
             .orElseThrow(() -> new ConfigurationException(entry.at("path") + " is missing"));
-    Optional<DataFormat> format = DataFormat.parse(entry.string("format", "auto"));
+    Optional<DataFormat> format = format(entry, task);
     entry.finish();
     return new Source(existing(entry.at("path"), path, runDirectory), format);
+  }
+
+  /** A classifier's rows are texts with labels, and nobody else's are. */
+  private static Optional<DataFormat> format(Section entry, TaskType task) {
+    Optional<DataFormat> format = DataFormat.parse(entry.string("format", "auto"));
+    boolean classifies = task == TaskType.SEQ_CLS;
+    if (format.isPresent() && classifies != (format.get() == DataFormat.CLASSIFICATION)) {
+      throw new ConfigurationException(
+          "%s is %s, and task_type is %s; rows of texts and labels (classification) are for SEQ_CLS"
+              .formatted(entry.at("format"), format.get().label(), task));
+    }
+    return classifies ? Optional.of(DataFormat.CLASSIFICATION) : format;
   }
 
   private static Path existing(String key, String path, Path runDirectory) {

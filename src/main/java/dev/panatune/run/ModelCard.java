@@ -1,6 +1,7 @@
 package dev.panatune.run;
 
 import dev.panatune.peft.PeftType;
+import dev.panatune.peft.TaskType;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -24,7 +25,8 @@ final class ModelCard {
     lines.add("---");
     lines.add(RunFile.write(Map.of("base_model", config.model().path())).stripTrailing());
     lines.add("library_name: " + (adapter.isPresent() ? "peft" : "transformers"));
-    lines.add("pipeline_tag: text-generation");
+    boolean classifies = config.model().task() == TaskType.SEQ_CLS;
+    lines.add("pipeline_tag: " + (classifies ? "text-classification" : "text-generation"));
     lines.add("tags:");
     lines.add("- panatune");
     if (adapter.isPresent()) {

@@ -1,12 +1,18 @@
 package dev.panatune.run;
 
 import dev.panatune.error.ConfigurationException;
+import dev.panatune.model.ClassifierConfig;
 import dev.panatune.model.LoadOptions;
+import dev.panatune.model.PretrainedModel;
+import dev.panatune.model.SequenceClassifier;
+import dev.panatune.peft.TaskType;
 import dev.panatune.quant.QuantConfig;
 import dev.panatune.quant.QuantType;
 import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Device;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -15,15 +21,46 @@ import java.util.Optional;
  * @param path a directory, a GGUF file or a package's file, as it was written
  * @param dtype the type of the weights; empty for the stored one
  * @param quantization how to load in 4 bit; empty for not at all
+ * @param task what the model is to do
+ * @param classes of a classifier, in their order; empty for those that the model has
  */
-public record ModelSection(String path, Optional<DType> dtype, Optional<QuantConfig> quantization) {
+public record ModelSection(
+    String path,
+    Optional<DType> dtype,
+    Optional<QuantConfig> quantization,
+    TaskType task,
+    List<String> classes) {
+
+  private static final int MOST_CLASSES = 100_000;
 
   /** What the loader is told. */
   public LoadOptions loadOptions() {
     return new LoadOptions(dtype, quantization, Device.CPU);
   }
 
-  static ModelSection read(Section section) {
+  /**
+   * Loads the model from where it was found.
+   *
+   * @throws ConfigurationException if it is not one for the task
+   */
+  PretrainedModel load(Path file) {
+    if (!classes.isEmpty()) {
+      return SequenceClassifier.load(file, path, classes, loadOptions());
+    }
+    PretrainedModel loaded = PretrainedModel.load(file, path, loadOptions());
+    boolean classifies = loaded.model().config().classifier().isPresent();
+    if (classifies == (task == TaskType.SEQ_CLS)) {
+      return loaded;
+    }
+    loaded.close();
+    throw new ConfigurationException(
+        classifies
+            ? "the model is a classifier, which is trained with task_type: SEQ_CLS"
+            : "task_type SEQ_CLS: the model has no classes yet; say model.num_labels, or"
+                + " model.id2label with their names");
+  }
+
+  static ModelSection read(Section section, TaskType task) {
     section
         .alias("torch_dtype", "dtype")
         .alias("name_or_path", "path")
@@ -48,8 +85,48 @@ public record ModelSection(String path, Optional<DType> dtype, Optional<QuantCon
             .filter(name -> !name.equals("auto"))
             .map(name -> dtype(section, "dtype", name));
     Optional<QuantConfig> quantization = quantization(section);
+    section.resolve("task_type", task.name());
+    List<String> classes = classes(section, task);
     section.finish();
-    return new ModelSection(path, dtype, quantization);
+    return new ModelSection(path, dtype, quantization, task, classes);
+  }
+
+  /** The classes by {@code id2label} (also as a list), or as many without names. */
+  private static List<String> classes(Section section, TaskType task) {
+    section.refuse("label2id", "id2label says it the other way round");
+    section.refuse("problem_type", "a text has one class", "single_label_classification");
+    boolean given = section.has("num_labels") || section.has("id2label");
+    if (given && task != TaskType.SEQ_CLS) {
+      throw new ConfigurationException(
+          "%s needs task_type: SEQ_CLS, in model or peft"
+              .formatted(section.at(section.has("id2label") ? "id2label" : "num_labels")));
+    }
+    if (!given) {
+      return List.of();
+    }
+    List<String> names = names(section);
+    long count = section.has("num_labels") ? section.integer("num_labels", 2, 0) : names.size();
+    if (!names.isEmpty() && count != names.size()) {
+      throw new ConfigurationException(
+          "%s is %d, and %s names %d classes"
+              .formatted(section.at("num_labels"), count, section.at("id2label"), names.size()));
+    }
+    if (count < 2 || count > MOST_CLASSES) {
+      throw new ConfigurationException(
+          "%s: a classifier has 2 to %d classes, not %d"
+              .formatted(section.at("num_labels"), MOST_CLASSES, count));
+    }
+    List<String> classes = names.isEmpty() ? ClassifierConfig.unnamed((int) count) : names;
+    return section.resolve("id2label", classes);
+  }
+
+  private static List<String> names(Section section) {
+    if (!section.has("id2label")) {
+      return List.of();
+    }
+    return section.value("id2label") instanceof Map<?, ?> map
+        ? section.named(() -> ClassifierConfig.named(map))
+        : section.strings("id2label");
   }
 
   private static Optional<QuantConfig> quantization(Section section) {

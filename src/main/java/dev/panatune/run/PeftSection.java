@@ -2,6 +2,7 @@ package dev.panatune.run;
 
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.peft.PeftConfig;
+import dev.panatune.peft.TaskType;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -24,13 +25,13 @@ public sealed interface PeftSection {
    */
   record ExistingAdapter(Path directory) implements PeftSection {}
 
-  static PeftSection read(Section section, Path runDirectory) {
+  static PeftSection read(Section section, Path runDirectory, TaskType task) {
     if (section.has("adapter_name_or_path")) {
       return existing(section, runDirectory);
     }
     Map<String, Object> options = new LinkedHashMap<>(section.all());
     options.putIfAbsent("peft_type", "LORA");
-    options.putIfAbsent("task_type", "CAUSAL_LM");
+    options.putIfAbsent("task_type", task.name());
     PeftConfig config = section.named(() -> PeftConfig.fromMap(options));
     config.toMap().forEach(section::resolve);
     return new NewAdapter(config);

@@ -1,6 +1,7 @@
 package dev.panatune.run;
 
 import dev.panatune.error.ConfigurationException;
+import dev.panatune.peft.TaskType;
 import dev.panatune.train.TrainedParameters;
 import dev.panatune.train.TrainingArguments;
 import java.nio.file.InvalidPathException;
@@ -67,9 +68,14 @@ public record RunConfig(
     TrainingArguments arguments = trainingArguments(root, training, outputDir, resume);
     root.finish();
 
-    ModelSection modelSection = ModelSection.read(model);
-    Optional<PeftSection> peftSection = peft.map(section -> PeftSection.read(section, directory));
-    DataSection dataSection = DataSection.read(data, directory);
+    TaskType task = task(model, peft);
+    ModelSection modelSection = ModelSection.read(model, task);
+    Optional<PeftSection> peftSection =
+        peft.map(section -> PeftSection.read(section, directory, task));
+    DataSection dataSection = DataSection.read(data, directory, task);
+    if (task == TaskType.SEQ_CLS && !prompts.isEmpty()) {
+      throw new ConfigurationException("sample_prompts: a classifier (SEQ_CLS) writes no answers");
+    }
     check(modelSection, peftSection, dataSection, arguments, merged);
     checkTrained(modelSection, peftSection, trained);
 
@@ -93,6 +99,18 @@ public record RunConfig(
         prompts,
         sampleTokens,
         resolved);
+  }
+
+  /** The task may be said of the model, or as PEFT's configurations say it. */
+  private static TaskType task(Section model, Optional<Section> peft) {
+    Optional<String> ofModel = model.string("task_type");
+    Optional<String> ofPeft = peft.flatMap(section -> section.string("task_type"));
+    if (ofModel.isPresent() && ofPeft.isPresent() && !ofModel.equals(ofPeft)) {
+      throw new ConfigurationException(
+          "model.task_type is %s and peft.task_type %s; keep one"
+              .formatted(ofModel.get(), ofPeft.get()));
+    }
+    return model.named(() -> TaskType.parse(ofModel.or(() -> ofPeft).orElse(null)));
   }
 
   /** {@code output_dir}, {@code seed} and {@code overwrite_output_dir} may stand at the top. */

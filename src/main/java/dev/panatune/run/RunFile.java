@@ -41,6 +41,16 @@ final class RunFile {
     return root;
   }
 
+  /** The classes that the run file of a finished run names; none where it has none. */
+  static List<String> classes(Path file) {
+    if (Files.isRegularFile(file)
+        && read(file, List.of()).get("model") instanceof Map<?, ?> model
+        && model.get("id2label") instanceof List<?> names) {
+      return names.stream().map(String::valueOf).toList();
+    }
+    return List.of();
+  }
+
   /** The values as YAML, in their order. */
   static String write(Map<String, Object> values) {
     DumpSettings settings =

@@ -24,7 +24,8 @@ public record RunReport(
     EncodingReport trainRows,
     int steps) {
   private static final String PREFIX = "eval_";
-  private static final List<String> METRICS = List.of("loss", "perplexity", "token_accuracy");
+  private static final List<String> METRICS =
+      List.of("loss", "perplexity", "token_accuracy", "accuracy", "macro_f1");
 
   /**
    * Takes the metrics from the log of a run that was not stopped.

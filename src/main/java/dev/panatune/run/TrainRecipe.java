@@ -1,10 +1,10 @@
 package dev.panatune.run;
 
 import dev.panatune.data.EncodedDataset;
-import dev.panatune.data.ExampleEncoder;
 import dev.panatune.hub.Hub;
 import dev.panatune.model.PretrainedModel;
 import dev.panatune.peft.MergeReport;
+import dev.panatune.tensor.Rng;
 import dev.panatune.train.StopSignal;
 import dev.panatune.train.TrainResult;
 import dev.panatune.train.Trainer;
@@ -55,11 +55,12 @@ public final class TrainRecipe {
   public Optional<RunReport> run(StopSignal stop) {
     say("model     " + config.model().path());
     Path file = Hub.resolve(config.model().path());
-    try (PretrainedModel pretrained =
-        PretrainedModel.load(file, config.model().path(), config.model().loadOptions())) {
+    // A classifier's fresh head is drawn.
+    Rng.seed(config.training().seed());
+    try (PretrainedModel pretrained = config.model().load(file)) {
       TrainedPart trained = TrainedPart.of(pretrained, config);
       say("training  " + trained.describe());
-      ExampleEncoder encoder = ExampleEncoder.of(pretrained.tokenizer(), config.data().maxLength());
+      DatasetEncoder encoder = DatasetEncoder.of(pretrained, config.data().maxLength());
       EncodedDataset train = encoder.encode("data.train", rows.train());
       say("data      " + train.report().summary());
       Optional<EncodedDataset> eval = Optional.empty();

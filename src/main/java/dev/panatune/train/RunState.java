@@ -67,12 +67,17 @@ final class RunState {
         };
   }
 
-  /** The log's line of the updates since the last one; they are then counted anew. */
-  SequencedMap<String, Double> takeLog(StepResult last, double learningRate, boolean countTokens) {
+  /**
+   * The log's line of the updates since the last one; they are then counted anew.
+   *
+   * @param accuracy what the part of the right predictions is called
+   */
+  SequencedMap<String, Double> takeLog(
+      StepResult last, double learningRate, String accuracy, boolean countTokens) {
     SequencedMap<String, Double> values = new LinkedHashMap<>();
     if (sinceLog.steps() > 0) {
       values.put("loss", sinceLog.losses() / sinceLog.steps());
-      values.put("mean_token_accuracy", (double) sinceLog.correct() / sinceLog.targets());
+      values.put(accuracy, (double) sinceLog.correct() / sinceLog.targets());
     }
     if (Double.isFinite(last.gradientNorm())) {
       values.put("grad_norm", last.gradientNorm());

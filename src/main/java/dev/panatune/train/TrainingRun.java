@@ -3,7 +3,7 @@ package dev.panatune.train;
 import dev.panatune.data.Example;
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.error.TrainingException;
-import dev.panatune.eval.EvalResult;
+import dev.panatune.eval.Evaluation;
 import dev.panatune.eval.Evaluator;
 import dev.panatune.format.AtomicDirectory;
 import dev.panatune.format.Manifest;
@@ -99,7 +99,10 @@ final class TrainingRun {
     if (plan.isDue(Task.LOG, state.step)) {
       log(
           state.takeLog(
-              result, learningRate, arguments.includeNumInputTokensSeen() != TokenCounting.NO));
+              result,
+              learningRate,
+              accuracyName(),
+              arguments.includeNumInputTokensSeen() != TokenCounting.NO));
     }
     boolean better = plan.isDue(Task.EVALUATE, state.step) && evaluate();
     if (plan.isDue(Task.SAVE, state.step)
@@ -108,13 +111,19 @@ final class TrainingRun {
     }
   }
 
+  private String accuracyName() {
+    return parts.model().model().config().classifier().isPresent()
+        ? "accuracy"
+        : "mean_token_accuracy";
+  }
+
   /** Returns whether the model is better than at all evaluations before. */
   private boolean evaluate() {
     tell(callback -> callback.onEvaluationBegin(progress()));
     parts.model().setTraining(false);
     byte[] random = Rng.state();
-    EvalResult result =
-        Evaluator.evaluate(
+    Evaluation result =
+        Evaluator.measure(
             parts.model().model(),
             evaluation,
             arguments.perDeviceEvalBatchSize(),

@@ -49,7 +49,7 @@ class Ia3ConfigTest {
       delimiter = '|',
       value = {
         "feedforward_module | down_proj | feedforward_modules",
-        "task_type | SEQ_CLS | task_type",
+        "task_type | SEQ_2_SEQ_LM | task_type",
         "init_ia3_weights | yes | init_ia3_weights",
         "target_modules | (q | target_modules",
       })

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.panatune.data.Row;
 import dev.panatune.data.Row.InstructionRow;
+import dev.panatune.data.Row.LabelledRow;
 import dev.panatune.data.RowReader;
 import java.io.IOException;
 import java.io.StringWriter;
@@ -14,6 +15,7 @@ import java.nio.file.Path;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -57,6 +59,29 @@ class ExamplesTest {
               .call();
       assertTrue(compiled, messages.toString());
       assertEquals("", messages.toString());
+    }
+  }
+
+  /** The classifier's rows are definitions of the quickstart, by the part of speech. */
+  @Test
+  void theClassesAreThoseOfTheDefinitions() {
+    RunConfig config =
+        RunConfig.read(EXAMPLES.resolve("classify.yaml"), List.of(), Optional.empty());
+    assertEquals(List.of("noun", "verb", "adjective"), config.model().classes());
+    assertClasses(TRAIN, config.data().train(), 480);
+    assertClasses(EVAL, config.data().eval(), 120);
+  }
+
+  private static void assertClasses(Path definitions, List<DataSection.Source> from, int count) {
+    Set<String> known =
+        each(
+            RowReader.read(definitions),
+            row -> row.input().replaceFirst("[^(]*\\((\\w+)\\).*", "$1: ") + row.output());
+    List<Row> rows = RowReader.read(from.getFirst().path(), from.getFirst().format());
+    assertEquals(count, rows.size());
+    for (Row row : rows) {
+      LabelledRow labelled = (LabelledRow) row;
+      assertTrue(known.contains(labelled.label() + ": " + labelled.text()), labelled.toString());
     }
   }
 

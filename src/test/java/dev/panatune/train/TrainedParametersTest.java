@@ -100,7 +100,7 @@ class TrainedParametersTest {
    * Without a rotation, a bias of all keys moves no softmax: the gradient of GPT-2's is rounding
    * alone, which AdamW makes steps of the usual size of.
    */
-  private static Tensor known(String name, Tensor value) {
+  static Tensor known(String name, Tensor value) {
     if (!name.endsWith("c_attn.bias")) {
       return value;
     }
