@@ -4,9 +4,6 @@ import dev.panatune.data.Batching;
 import dev.panatune.data.Example;
 import dev.panatune.error.TrainingException;
 import dev.panatune.model.Batch;
-import dev.panatune.tensor.Tensor;
-import dev.panatune.tensor.TensorScope;
-import dev.panatune.train.optim.GradientNorm;
 import dev.panatune.train.optim.GradientScaler;
 import dev.panatune.train.optim.Optimizer;
 import java.util.List;
@@ -54,7 +51,10 @@ final class StepRunner {
       }
     }
     double loss = lossSum / targets;
-    double norm = Double.isFinite(loss) ? apply(scale, learningRate) : Double.NaN;
+    double norm =
+        Double.isFinite(loss)
+            ? optimizer.step(learningRate, 1 / scale, arguments.maxGradNorm())
+            : Double.NaN;
     optimizer.zeroGrad();
     boolean applied = Double.isFinite(norm);
     if (scaling()) {
@@ -64,21 +64,6 @@ final class StepRunner {
     }
     int rows = batches.stream().mapToInt(List::size).sum();
     return new StepResult(loss, correct, targets, rows, tokens, positions, norm, applied);
-  }
-
-  /** Clips and updates, unless a gradient is not finite; returns the gradients' norm. */
-  private double apply(double scale, double learningRate) {
-    try (TensorScope _ = TensorScope.open()) {
-      Tensor[] gradients = optimizer.gradients();
-      if (scale != 1) {
-        GradientNorm.scale(gradients, 1 / scale);
-      }
-      double norm = GradientNorm.clip(gradients, arguments.maxGradNorm());
-      if (Double.isFinite(norm)) {
-        optimizer.step(learningRate);
-      }
-      return norm;
-    }
   }
 
   private boolean scaling() {

@@ -10,9 +10,13 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
+import java.util.function.Function;
+import java.util.stream.DoubleStream;
+import java.util.stream.Stream;
 
 /**
- * AdamW with decoupled weight decay: PyTorch's fused kernel, one call for every group.
+ * AdamW with decoupled weight decay, as torch.optim.AdamW after clip_grad_norm_, in one call for
+ * all parameters. Loshchilov and Hutter, 2019, arXiv:1711.05101.
  *
  * <p>The parameters are float32 masters. Their moments are float32 tensors of the same shapes that
  * this object owns.
@@ -30,10 +34,15 @@ public final class AdamW extends Optimizer {
 
   /** Looked up once, and only after the native libraries are there. */
   private static final class Ops {
-    static final Op FUSED_ADAMW = Op.find("aten::_fused_adamw_", "");
+    static final Op ADAMW = Op.find("panatune::adamw_", "");
   }
 
-  private record Group(ParameterGroup of, Tensor[] first, Tensor[] second) {}
+  private record Group(ParameterGroup of, Tensor[] first, Tensor[] second) {
+    /** The decay of every parameter. */
+    DoubleStream decays() {
+      return DoubleStream.generate(of::weightDecay).limit(first.length);
+    }
+  }
 
   /**
    * Moments of zero for every parameter.
@@ -54,29 +63,35 @@ public final class AdamW extends Optimizer {
   }
 
   @Override
-  public void step(double learningRate) {
+  public double step(double learningRate, double scale, double maxNorm) {
     try (TensorScope _ = TensorScope.open();
         GradMode _ = GradMode.disable()) {
-      step.fill_(step.item() + 1);
-      for (Group group : groups) {
-        Tensor[] steps = new Tensor[group.first.length];
-        Arrays.fill(steps, step);
-        Ops.FUSED_ADAMW.run(
-            group.of.parameters().values().toArray(Tensor[]::new),
-            gradients(group.of),
-            group.first,
-            group.second,
-            new Tensor[0],
-            steps,
-            learningRate,
-            beta1,
-            beta2,
-            group.of.weightDecay(),
-            epsilon,
-            false,
-            false);
+      double updates = step.item() + 1;
+      double norm =
+          Ops.ADAMW
+              .call(
+                  all(group -> group.of.parameters().values().stream()),
+                  gradients(),
+                  all(group -> Arrays.stream(group.first)),
+                  all(group -> Arrays.stream(group.second)),
+                  groups.stream().flatMapToDouble(Group::decays).toArray(),
+                  (long) updates,
+                  learningRate,
+                  beta1,
+                  beta2,
+                  epsilon,
+                  scale,
+                  maxNorm)
+              .item();
+      if (Double.isFinite(norm)) {
+        step.fill_(updates);
       }
+      return norm;
     }
+  }
+
+  private Tensor[] all(Function<Group, Stream<Tensor>> tensors) {
+    return groups.stream().flatMap(tensors).toArray(Tensor[]::new);
   }
 
   /**

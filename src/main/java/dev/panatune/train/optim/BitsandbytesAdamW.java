@@ -74,9 +74,17 @@ public final class BitsandbytesAdamW extends Optimizer {
   }
 
   @Override
-  public void step(double learningRate) {
+  public double step(double learningRate, double scale, double maxNorm) {
     try (TensorScope _ = TensorScope.open();
         GradMode _ = GradMode.disable()) {
+      Tensor[] gradients = gradients();
+      if (scale != 1) {
+        GradientNorm.scale(gradients, scale);
+      }
+      double norm = GradientNorm.clip(gradients, maxNorm);
+      if (!Double.isFinite(norm)) {
+        return norm;
+      }
       step.fill_(step.item() + 1);
       double steps = step.item();
       double correction1 = 1 - Math.pow(betas.first(), steps);
@@ -86,6 +94,7 @@ public final class BitsandbytesAdamW extends Optimizer {
           update(parameter, learningRate, correction1, correction2);
         }
       }
+      return norm;
     }
   }
 

@@ -6,7 +6,7 @@ import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
 
 /** The norm of all gradients together, and clipping to it, as PyTorch's clip_grad_norm_ does. */
-public final class GradientNorm {
+final class GradientNorm {
   private static final double L2 = 2;
 
   /** Keeps a norm of zero from dividing by zero. */
@@ -23,7 +23,7 @@ public final class GradientNorm {
   }
 
   /** Multiplies every gradient by {@code factor}. */
-  public static void scale(Tensor[] gradients, double factor) {
+  static void scale(Tensor[] gradients, double factor) {
     try (GradMode _ = GradMode.disable()) {
       Ops.SCALE.run(gradients, factor);
     }
@@ -35,7 +35,7 @@ public final class GradientNorm {
    * @param limit 0 for no limit
    * @return the norm before; NaN or infinite (and the gradients then left alone) if one of them is
    */
-  public static double clip(Tensor[] gradients, double limit) {
+  static double clip(Tensor[] gradients, double limit) {
     try (TensorScope _ = TensorScope.open();
         GradMode _ = GradMode.disable()) {
       Tensor norm = Ops.NORM.call(Tensor.stack(0, Ops.NORMS.callAll(gradients, L2)), L2);

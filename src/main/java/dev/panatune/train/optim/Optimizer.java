@@ -21,17 +21,20 @@ public abstract sealed class Optimizer implements AutoCloseable permits AdamW, B
   }
 
   /**
-   * Makes one update from the parameters' gradients.
+   * Makes one update from the parameters' gradients, unless their norm is not finite.
    *
+   * @param scale what the gradients are multiplied by first
+   * @param maxNorm what the norm of all of them together is then scaled down to; 0 for no limit
+   * @return that norm before
    * @throws TrainingException if a parameter has no gradient
    */
-  public abstract void step(double learningRate);
+  public abstract double step(double learningRate, double scale, double maxNorm);
 
   /** The state by name, always in the same order: the optimizer's own tensors. */
   public abstract SequencedMap<String, Tensor> state();
 
   /** The gradients of all parameters, in the innermost scope. */
-  public final Tensor[] gradients() {
+  final Tensor[] gradients() {
     return groups.stream().flatMap(g -> Arrays.stream(gradients(g))).toArray(Tensor[]::new);
   }
 

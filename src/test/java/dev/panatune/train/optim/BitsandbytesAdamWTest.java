@@ -46,7 +46,7 @@ class BitsandbytesAdamWTest {
           for (Map.Entry<String, Tensor> entry : parameters.entrySet()) {
             entry.getValue().setGrad(golden.get("gradient." + step + "." + entry.getKey()));
           }
-          optimizer.step(RATES[step]);
+          optimizer.step(RATES[step], 1, 0);
           optimizer.zeroGrad();
         }
         Map<String, Tensor> found = new LinkedHashMap<>(optimizer.state());
