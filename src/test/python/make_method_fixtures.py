@@ -11,7 +11,8 @@ A case NAME has the folder NAME/adapter (PEFT's two files, and of a projected pr
   start           the fresh virtual tokens of prompt tuning, before they were made random
   generated       12 tokens, greedily, after the first row of "probe" (methods with virtual tokens)
   after.KEY       the trained tensors after ten steps, under the model's names
-and its entry in cases.json: base, quantisation, and the losses of those ten steps.
+and its entry in cases.json: base, quantisation, and the losses of those ten steps. defaults.json has what PEFT's
+configurations say by default.
 """
 
 import functools
@@ -24,7 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
-from peft import IA3Config, PeftModel, PrefixTuningConfig, PromptTuningConfig, get_peft_model
+from peft import IA3Config, LoraConfig, PeftModel, PrefixTuningConfig, PromptTuningConfig, get_peft_model
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, LlamaConfig
 
@@ -178,12 +179,19 @@ def case(out, name, options, seed):
     return {**({"quant": options["quant"]} if "quant" in options else {}), **entry}
 
 
+def defaults():
+    """What PEFT's configurations say where nothing is said to them; what a file leaves out is read as that."""
+    configs = [kind() for kind in (LoraConfig, IA3Config, PromptTuningConfig, PrefixTuningConfig)]
+    return {config.peft_type.value: dict(sorted(config.to_dict().items())) for config in configs}
+
+
 def main(out, names):
     torch.set_num_threads(1)
     out.mkdir(parents=True, exist_ok=True)
     if not names:
         bases(out)
         adapter_cases.write_run(out, probe(), batches())
+        adapter_cases.write_json(out / "defaults.json", defaults())
     adapter_cases.make(out, names, CASES, functools.partial(case, out), 200)
 
 

@@ -51,22 +51,17 @@ class LoraParityTest {
   void whatPeftSavedComputesTheSameAndIsSavedAlike(LoraFixtures.Case fixture) {
     try (TensorScope _ = TensorScope.open();
         PretrainedModel loaded = fixture.load()) {
-      PeftModel adapted = PeftModel.load(loaded.model(), fixture.adapter(), true);
+      // While it is trained, what is trained whole is kept in fp32; PEFT has it in the base's type.
+      boolean trainable = fixture.compute() == DType.FLOAT32;
+      PeftModel adapted = PeftModel.load(loaded.model(), fixture.adapter(), trainable);
       Map<String, Tensor> golden = fixture.golden();
       assertLogits(golden, logits(loaded));
 
       adapted.save(directory, null);
-      Map<String, Tensor> theirs = TensorFile.read(fixture.adapter().resolve(AdapterFiles.WEIGHTS));
-      Map<String, Tensor> ours = TensorFile.read(directory.resolve(AdapterFiles.WEIGHTS));
-      assertEquals(theirs.keySet(), ours.keySet());
-      theirs.forEach((name, tensor) ->
-          assertArrayEquals(
-              tensor.to(DType.FLOAT32).toFloats(),
-              ours.get(name).to(DType.FLOAT32).toFloats(),
-              name));
       assertEquals(
           AdapterFiles.readConfig(fixture.adapter()).toMap(),
           AdapterFiles.readConfig(directory).toMap());
+      SavedAdapters.assertSame(fixture.adapter(), directory);
     }
   }
 

@@ -18,6 +18,7 @@ import dev.panatune.peft.MergeReport;
 import dev.panatune.peft.PeftModel;
 import dev.panatune.peft.PromptTuningConfig;
 import dev.panatune.peft.PromptTuningInit;
+import dev.panatune.peft.SavedAdapters;
 import dev.panatune.tensor.Rng;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
@@ -129,6 +130,7 @@ class MethodParityTest {
         assertTrue(tensor.equal(ours.get(key)), key);
       });
       assertEquals("pt", SafetensorsFile.open(directory.resolve(WEIGHTS)).metadata().get("format"));
+      SavedAdapters.assertSame(CASES.adapter(name), directory);
     }
   }
 
