@@ -21,7 +21,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 import tiny_models
@@ -56,15 +56,7 @@ def panatune(*arguments):
 
 
 def load(directory, dtype=torch.float32, adapter=None, four_bit=False):
-    options = {}
-    if four_bit:
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=dtype,
-        )
-        options["device_map"] = "cpu"
+    options = tiny_models.quantization("nf4", True, dtype) if four_bit else {}
     model = AutoModelForCausalLM.from_pretrained(directory, dtype=dtype, **options)
     return (PeftModel.from_pretrained(model, adapter) if adapter else model).eval()
 
@@ -83,7 +75,8 @@ def measure(model, tokenizer, rows):
     losses, right = [], 0
     for row in rows:
         ids = tokenizer(row, return_tensors="pt").input_ids
-        logits, targets = model(ids).logits[0, :-1].float(), ids[0, 1:]
+        # Virtual tokens come before the row's own.
+        logits, targets = model(ids).logits[0, -ids.shape[1] : -1].float(), ids[0, 1:]
         losses.append(cross_entropy(logits, targets, reduction="none"))
         right += (logits.argmax(-1) == targets).sum().item()
     losses = torch.cat(losses).double()

@@ -1,8 +1,9 @@
-"""Compares random LoRA options with PEFT for as long as asked: python compare_lora_live.py --minutes 10 [--seed N]
+"""Compares random options with PEFT for as long as asked: python compare_peft_live.py --minutes 10 [--seed N] [--method M]
 
-Each round draws a tiny Llama (tied or not, with biases or not), perhaps kept in 4 bits, and options. PEFT makes an
-adapter with random tensors; evaluated and merged by the command line, the model must give what PEFT gives. Then the
-command line trains an adapter with those options, and PEFT must load it and give the same loss. Needs the packages of
+Each round draws a tiny Llama (tied or not, with biases or not), perhaps kept in 4 bits, a method (LORA, IA3,
+PROMPT_TUNING or PREFIX_TUNING) and its options. PEFT makes an adapter with random tensors; evaluated and merged by the
+command line, the model must give what PEFT gives. Then the command line trains an adapter with those options, and PEFT
+must load it and give the same loss. Needs the packages of
 compare_live.py. Exit code 1 if a comparison is out of its tolerance; a round can be repeated by its seed.
 """
 
@@ -17,14 +18,53 @@ import time
 import compare_live as live
 import tiny_models
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoTokenizer, BitsAndBytesConfig
+from peft import (
+    IA3Config,
+    LoraConfig,
+    PeftModel,
+    PrefixTuningConfig,
+    PromptTuningConfig,
+    get_peft_model,
+)
+from transformers import AutoTokenizer
 from transformers.utils import logging
 
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
-def draw_options(draw, config, four_bit):
+def draw_ia3(draw, config, four_bit):
+    if draw.random() < 0.3:
+        return {}
+    names = draw.sample(LINEAR, draw.randint(1, 5))
+    options = {"target_modules": names, "feedforward_modules": draw.sample(names, draw.randint(0, len(names)))}
+    if draw.random() < 0.3:
+        inside = "|".join(names)
+        options = {
+            "target_modules": rf".*\.({inside})",
+            "feedforward_modules": rf".*\.{draw.randint(0, 1)}\..*\.({inside})",
+        }
+    if draw.random() < 0.3:
+        options["exclude_modules"] = [f"layers.0.{'mlp' if names[0] in LINEAR[4:] else 'self_attn'}.{names[0]}"]
+    if draw.random() < 0.3:
+        options["modules_to_save"] = draw.sample(["norm", "lm_head"], draw.randint(1, 2))
+    return options
+
+
+def draw_prompt(draw, config, four_bit):
+    options = {"num_virtual_tokens": draw.randint(1, 8), "prompt_tuning_init": draw.choice(["RANDOM", "TEXT", "SAMPLE_VOCAB"])}
+    if options["prompt_tuning_init"] == "TEXT":
+        options["prompt_tuning_init_text"] = draw.choice(tiny_models.TEXT)
+    return options
+
+
+def draw_prefix(draw, config, four_bit):
+    options = {"num_virtual_tokens": draw.randint(1, 8), "prefix_projection": draw.random() < 0.5}
+    if options["prefix_projection"] and draw.random() < 0.6:
+        options["encoder_hidden_size"] = draw.randint(4, 24)
+    return options
+
+
+def draw_lora(draw, config, four_bit):
     """A set of options that PEFT takes."""
     names = draw.sample(LINEAR, draw.randint(1, 4))
     options = {"r": draw.choice([2, 4, 6]), "lora_alpha": draw.randint(1, 12), "target_modules": names}
@@ -64,17 +104,16 @@ def draw_options(draw, config, four_bit):
     return options
 
 
+METHODS = {
+    "LORA": (LoraConfig, draw_lora),
+    "IA3": (IA3Config, draw_ia3),
+    "PROMPT_TUNING": (PromptTuningConfig, draw_prompt),
+    "PREFIX_TUNING": (PrefixTuningConfig, draw_prefix),
+}
+
+
 def load(directory, four_bit, adapter=None):
-    options = {}
-    if four_bit:
-        kind, nested = four_bit
-        options["device_map"] = "cpu"
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type=kind,
-            bnb_4bit_use_double_quant=nested,
-            bnb_4bit_compute_dtype=torch.float32,
-        )
+    options = tiny_models.quantization(*four_bit) if four_bit else {}
     model = live.AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, **options)
     return (PeftModel.from_pretrained(model, adapter) if adapter else model).eval()
 
@@ -84,17 +123,20 @@ def evaluate(model, data, *options):
     return json.loads(printed)["metrics"]["loss"]
 
 
-def compare(report, folder, seed):
+def compare(report, folder, seed, method):
     draw = random.Random(seed)
+    method = method or draw.choice(sorted(METHODS))
     tied = draw.random() < 0.4
     config = tiny_models.tied_config() if tied else tiny_models.untied_config()
     four_bit = draw.choice([None, None, ("nf4", True), ("nf4", False), ("fp4", True), ("fp4", False)])
+    kind, draw_options = METHODS[method]
     options = draw_options(draw, config, four_bit)
-    print(f"round {seed}: {'tied' if tied else 'untied'} {four_bit or ''} {json.dumps(options)}", flush=True)
+    print(f"round {seed}: {method} {'tied' if tied else 'untied'} {four_bit or ''} {json.dumps(options)}", flush=True)
     model, adapter, data = folder / "model", folder / "adapter", folder / "rows.jsonl"
     tiny_models.save(tiny_models.random_model(config, seed), model, torch.float32)
     torch.manual_seed(seed)
-    peft = get_peft_model(load(model, four_bit), LoraConfig(task_type="CAUSAL_LM", **options))
+    more = {"tokenizer_name_or_path": str(model)} if "prompt_tuning_init_text" in options else {}
+    peft = get_peft_model(load(model, four_bit), kind(task_type="CAUSAL_LM", **options, **more))
     tiny_models.randomise_adapter(peft, seed)
     peft.save_pretrained(adapter)
     rows = live.text_rows(data, seed)
@@ -108,14 +150,15 @@ def compare(report, folder, seed):
     expected = theirs(adapter)
     found = evaluate(model, data, "--adapter", adapter, *quantised)
     report.within("  with PEFT's adapter", abs(found - expected) / expected, 1e-5)
-    targets = options["target_modules"]
-    if not (tied and "embed_tokens" in targets) and not four_bit:
+    if method in ("LORA", "IA3") and not (tied and "embed_tokens" in options.get("target_modules", [])) and not four_bit:
         live.panatune("merge", "--model", model, "--adapter", adapter, "--dtype", "fp32", "--out", folder / "merged")
         found = evaluate(folder / "merged", data)
         report.within("  merged", abs(found - expected) / expected, 1e-5)
+        found = live.measure(load(folder / "merged", None), tokenizer, rows)[0].mean().item()
+        report.within("  merged here, by transformers", abs(found - expected) / expected, 1e-5)
     settings = {
         "model": {"path": str(model), "dtype": "float32"},
-        "peft": {"peft_type": "LORA", **options},
+        "peft": {"peft_type": method, **options, **more},
         "data": {"train": str(data), "max_length": 64},
         "training": {"max_steps": 4, "per_device_train_batch_size": 4, "learning_rate": 1e-2},
         "output_dir": str(folder / "trained"),
@@ -140,6 +183,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--method", choices=sorted(METHODS), help="one method only")
     arguments = parser.parse_args()
     logging.disable_progress_bar()
     torch.set_num_threads(1)
@@ -148,7 +192,7 @@ def main():
     seed = arguments.seed
     while True:
         with tempfile.TemporaryDirectory() as folder:
-            compare(report, pathlib.Path(folder), seed)
+            compare(report, pathlib.Path(folder), seed, arguments.method)
         seed += 1
         if time.monotonic() >= end:
             break
