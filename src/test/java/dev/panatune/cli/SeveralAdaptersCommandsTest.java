@@ -11,6 +11,9 @@ import dev.panatune.tensor.Rng;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -47,115 +50,71 @@ class SeveralAdaptersCommandsTest {
     return directory;
   }
 
-  private static double loss(Object... options) {
-    Object[] arguments = new Object[options.length + 8];
-    System.arraycopy(
-        new Object[] {"eval", "--data", rows, "--json", "--threads", 1, "--dtype", "fp32"},
-        0,
-        arguments,
-        0,
-        8);
-    System.arraycopy(options, 0, arguments, 8, options.length);
-    return Outcome.of(arguments).json().at("/metrics/loss").doubleValue();
+  /** A command and its options, of which those given as one text are parted by spaces. */
+  private static Outcome run(String command, Object... further) {
+    List<Object> arguments = new ArrayList<>(List.of(command.split(" ")));
+    arguments.addAll(List.of(further));
+    return Outcome.of(arguments.toArray());
+  }
+
+  private static double loss(Path model, Object... options) {
+    return run("eval --json --threads 1 --dtype fp32 --data " + rows + " --model " + model, options)
+        .json()
+        .at("/metrics/loss")
+        .doubleValue();
+  }
+
+  /** Two adapters, with weights, and how they are combined. */
+  private static Object[] combined(Path a, Path b, String weights, String kind) {
+    return new Object[] {
+      "--adapter",
+      "a=" + a,
+      "--adapter",
+      "b=" + b,
+      "--adapter-weights",
+      weights,
+      "--combination",
+      kind
+    };
   }
 
   @Test
   void theyAreAddedUpOrCombinedByWeight() {
-    double one = loss("--model", model, "--adapter", first);
-    double base = loss("--model", model);
-    double both = loss("--model", model, "--adapter", first, "--adapter", "b=" + second);
+    double base = loss(model);
+    double one = loss(model, "--adapter", first);
+    double both = loss(model, "--adapter", first, "--adapter", "b=" + second);
     assertTrue(Math.abs(both - one) > 1e-3 * one, both + " is near " + one);
-    double sum =
-        loss(
-            "--model",
-            model,
-            "--adapter",
-            "a=" + first,
-            "--adapter",
-            "b=" + second,
-            "--adapter-weights",
-            "1,1",
-            "--combination",
-            "cat");
-    assertEquals(both, sum, 1e-5 * both);
-    double halves =
-        loss(
-            "--model",
-            model,
-            "--adapter",
-            "a=" + first,
-            "--adapter",
-            "b=" + first,
-            "--adapter-weights",
-            "0.5,0.5");
-    assertEquals(one, halves, 1e-5 * one);
-    double none =
-        loss(
-            "--model",
-            model,
-            "--adapter",
-            "a=" + first,
-            "--adapter",
-            "b=" + first,
-            "--adapter-weights",
-            "1,-1",
-            "--combination",
-            "cat");
-    assertEquals(base, none, 1e-5 * base);
+    assertEquals(both, loss(model, combined(first, second, "1,1", "cat")), 1e-5 * both);
+    assertEquals(one, loss(model, combined(first, first, "0.5,0.5", "svd")), 1e-5 * one);
+    assertEquals(base, loss(model, combined(first, first, "1,-1", "cat")), 1e-5 * base);
+  }
+
+  @Test
+  void byDefaultTheyAreCombinedAsInPeft() {
+    Object[] stated = combined(first, second, "0.5,0.7", "svd");
+    assertEquals(loss(model, stated), loss(model, Arrays.copyOf(stated, 6)));
   }
 
   @Test
   void mergedTogetherTheyComputeTheSame() {
-    Object[] adapters = {
-      "--model",
-      model,
-      "--adapter",
-      "a=" + first,
-      "--adapter",
-      "b=" + second,
-      "--adapter-weights",
-      "0.7,0.4",
-      "--combination",
-      "svd"
-    };
+    Object[] adapters = combined(first, second, "0.7,0.4", "svd");
     Path merged = directory.resolve("merged");
-    Object[] command = new Object[adapters.length + 3];
-    command[0] = "merge";
-    System.arraycopy(adapters, 0, command, 1, adapters.length);
-    command[adapters.length + 1] = "--out";
-    command[adapters.length + 2] = merged;
-    Outcome.of(command).succeeded();
-    double beside = loss(adapters);
-    assertEquals(beside, loss("--model", merged), 1e-5 * beside);
+    run("merge --model " + model + " --out " + merged, adapters).succeeded();
+    double beside = loss(model, adapters);
+    assertEquals(beside, loss(merged), 1e-5 * beside);
   }
 
   @Test
   void optionsThatDoNotGoTogetherAreUsageErrors() {
-    assertRefused("--adapter-weights", "--combination", "cat");
-    assertRefused("one weight for each", "--adapter-weights", "1,2");
-    assertRefused(
-        "density",
-        "--adapter-weights",
-        "1",
-        "--adapter",
-        "b=" + second,
-        "--adapter-weights",
-        "1",
-        "--combination",
-        "ties");
-    assertRefused("known are linear", "--adapter-weights", "1", "--combination", "mean");
-    assertRefused("given twice", "--adapter", "default=" + second);
+    assertRefused("--adapter-weights", "--combination cat");
+    assertRefused("one weight for each", "--adapter-weights 1,2");
+    assertRefused("density", "--adapter b=" + second + " --adapter-weights 1,1 --combination ties");
+    assertRefused("known are linear", "--adapter-weights 1 --combination mean");
+    assertRefused("given twice", "--adapter default=" + second);
   }
 
-  private static void assertRefused(String part, Object... options) {
-    Object[] arguments = new Object[options.length + 7];
-    System.arraycopy(
-        new Object[] {"eval", "--model", model, "--data", rows, "--adapter", first},
-        0,
-        arguments,
-        0,
-        7);
-    System.arraycopy(options, 0, arguments, 7, options.length);
-    Outcome.of(arguments).failed(2, part);
+  private static void assertRefused(String part, String options) {
+    String command = "eval --model %s --data %s --adapter %s ".formatted(model, rows, first);
+    run(command + options).failed(2, part);
   }
 }
