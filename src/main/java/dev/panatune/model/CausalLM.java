@@ -82,6 +82,14 @@ public final class CausalLM extends Module {
     }
   }
 
+  /**
+   * Sets whether the model is trained, with the configuration's dropouts, or used, without. A model
+   * begins as one that is used.
+   */
+  public void setTraining(boolean training) {
+    decoder.setTraining(training);
+  }
+
   /** Returns the device that the model is on. */
   public Device device() {
     return device;

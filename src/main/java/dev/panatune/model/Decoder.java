@@ -1,6 +1,7 @@
 package dev.panatune.model;
 
 import dev.panatune.error.ConfigurationException;
+import dev.panatune.nn.Dropout;
 import dev.panatune.nn.Embedding;
 import dev.panatune.nn.Module;
 import dev.panatune.nn.ModuleList;
@@ -24,10 +25,12 @@ final class Decoder extends Module {
   private final ModuleList<DecoderLayer> layers;
   private final Slot<UnaryLayer> norm;
   private final List<RotaryEmbedding> rotary = new ArrayList<>();
+  private final Dropout dropout;
 
   Decoder(ModelConfig config, ParameterSource source) {
     this.config = config;
     device = source.device();
+    dropout = new Dropout(config.dropouts().embedding());
     ModuleNames names = config.family().names();
     String path = names.decoder() + ".";
     embedding =
@@ -96,7 +99,13 @@ final class Decoder extends Module {
   Tensor enter(Tensor embeddings, Positions positions) {
     double multiplier = config.multipliers().embedding();
     Tensor scaled = multiplier == 1 ? embeddings : embeddings.mul(multiplier);
-    return positions.learned().map(scaled::add).orElse(scaled);
+    return dropout.apply(positions.learned().map(scaled::add).orElse(scaled));
+  }
+
+  /** Sets whether the model is trained, or used. */
+  void setTraining(boolean training) {
+    dropout.setTraining(training);
+    layers.elements().forEach(layer -> layer.setTraining(training));
   }
 
   @Override

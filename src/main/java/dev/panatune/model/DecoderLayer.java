@@ -1,6 +1,7 @@
 package dev.panatune.model;
 
 import dev.panatune.nn.Attention;
+import dev.panatune.nn.Dropout;
 import dev.panatune.nn.Module;
 import dev.panatune.nn.PastKeyValues;
 import dev.panatune.nn.ResidualJoin;
@@ -20,6 +21,7 @@ public final class DecoderLayer extends Module {
   private final Optional<Slot<UnaryLayer>> mlpOutputNorm;
   private final OptionalInt rope;
   private final boolean parallel;
+  private final Dropout dropout;
   private final double multiplier;
   private Slot<ResidualJoin> attentionJoin;
   private Slot<ResidualJoin> mlpJoin;
@@ -36,6 +38,7 @@ public final class DecoderLayer extends Module {
     rope = config.positions().ropeOfLayer().get(index);
     parallel = config.parallelResidual();
     multiplier = config.multipliers().residual();
+    dropout = new Dropout(config.dropouts().residual());
   }
 
   private Optional<Slot<UnaryLayer>> norm(Optional<String> name, LayerParts parts) {
@@ -55,12 +58,16 @@ public final class DecoderLayer extends Module {
     try (TensorScope scope = TensorScope.open()) {
       Tensor attended =
           attention.get().forward(applied(attentionNorm, hidden), positions.rotary(rope), past);
-      Tensor between =
-          joined(attentionJoin, scaled(applied(attentionOutputNorm, attended)), hidden);
+      Tensor between = joined(attentionJoin, added(attentionOutputNorm, attended), hidden);
       Tensor transformed = mlp.get().forward(applied(mlpNorm, parallel ? hidden : between));
-      return scope.moveToOuter(
-          joined(mlpJoin, scaled(applied(mlpOutputNorm, transformed)), between));
+      return scope.moveToOuter(joined(mlpJoin, added(mlpOutputNorm, transformed), between));
     }
+  }
+
+  /** Sets whether the model is trained, or used. */
+  void setTraining(boolean training) {
+    dropout.setTraining(training);
+    attention.get().setTraining(training);
   }
 
   /**
@@ -87,6 +94,11 @@ public final class DecoderLayer extends Module {
 
   private static Tensor applied(Optional<Slot<UnaryLayer>> norm, Tensor input) {
     return norm.isEmpty() ? input : norm.get().get().forward(input);
+  }
+
+  /** What an output adds to the residual stream. */
+  private Tensor added(Optional<Slot<UnaryLayer>> norm, Tensor output) {
+    return scaled(applied(norm, dropout.apply(output)));
   }
 
   private Tensor scaled(Tensor added) {

@@ -2,6 +2,7 @@ package dev.panatune.model;
 
 import dev.panatune.nn.Attention;
 import dev.panatune.nn.AttentionScores;
+import dev.panatune.nn.Dropout;
 import dev.panatune.nn.GatedMlp;
 import dev.panatune.nn.JoinedGatedMlp;
 import dev.panatune.nn.LinearLayer;
@@ -32,7 +33,8 @@ final class LayerParts {
         new Attention.Heads(options.queryHeads(), options.keyValueHeads(), options.headDim()),
         new AttentionScores(
             options.scaleOf(index), options.softCap(), options.windows().get(index)),
-        options.layout() == AttentionConfig.Layout.SEPARATE ? separate(options) : joined(options));
+        options.layout() == AttentionConfig.Layout.SEPARATE ? separate(options) : joined(options),
+        new Dropout(config.dropouts().attention()));
   }
 
   private Attention.Layers separate(AttentionConfig options) {

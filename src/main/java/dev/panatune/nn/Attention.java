@@ -7,6 +7,7 @@ import java.util.Optional;
 public final class Attention extends Module {
   private final Heads heads;
   private final AttentionScores scores;
+  private final Dropout dropout;
   private final Projections projections;
   private final Slot<LinearLayer> output;
   private final NormOfQueriesAndKeys norm;
@@ -69,8 +70,18 @@ public final class Attention extends Module {
 
   /** Creates it over layers of which it becomes the parent. */
   public Attention(Heads heads, AttentionScores scores, Layers layers) {
+    this(heads, scores, layers, new Dropout(0));
+  }
+
+  /**
+   * Creates it over layers of which it becomes the parent.
+   *
+   * @param dropout of the attention's weights
+   */
+  public Attention(Heads heads, AttentionScores scores, Layers layers, Dropout dropout) {
     this.heads = heads;
     this.scores = scores;
+    this.dropout = dropout;
     switch (layers) {
       case Layers.Separate separate -> {
         projections =
@@ -93,6 +104,11 @@ public final class Attention extends Module {
         norm = null;
       }
     }
+  }
+
+  /** Sets whether the model is trained, or used. */
+  public void setTraining(boolean training) {
+    dropout.setTraining(training);
   }
 
   private NormOfQueriesAndKeys added(Norms norms) {
@@ -129,7 +145,7 @@ public final class Attention extends Module {
       keys = contents.keys();
       values = contents.values();
     }
-    Tensor attended = scores.attend(queries, keys, values);
+    Tensor attended = scores.attend(queries, keys, values, dropout);
     long width = (long) heads.queryHeads() * heads.headDim();
     return output.get().forward(attended.transpose(1, 2).reshape(input.size(0), -1, width));
   }

@@ -31,21 +31,23 @@ public record AttentionScores(double scale, OptionalDouble softCap, OptionalInt 
    * @param query [B, heads, T, D]
    * @param key [B, keyValueHeads, S, D], S at least T
    * @param value [B, keyValueHeads, S, D]
+   * @param dropout of the weights; while it is active, the fused operator, which has none, is not
+   *     used
    * @return [B, heads, T, D] in the query's dtype
    */
-  Tensor attend(Tensor query, Tensor key, Tensor value) {
+  Tensor attend(Tensor query, Tensor key, Tensor value, Dropout dropout) {
     long rows = query.size(2);
     long seen = Math.min(key.size(2), window.orElse(Integer.MAX_VALUE) + rows - 1);
     Tensor keys = key.narrow(2, key.size(2) - seen, seen);
     Tensor values = value.narrow(2, key.size(2) - seen, seen);
     boolean allSeen = window.isEmpty() || seen <= window.getAsInt();
-    if (softCap.isEmpty() && allSeen) {
+    if (softCap.isEmpty() && allSeen && !dropout.isActive()) {
       return Kernels.causalAttention(query, keys, values, scale);
     }
-    return inBlocks(query, keys, values);
+    return inBlocks(query, keys, values, dropout);
   }
 
-  private Tensor inBlocks(Tensor query, Tensor key, Tensor value) {
+  private Tensor inBlocks(Tensor query, Tensor key, Tensor value, Dropout dropout) {
     long rows = query.size(2);
     long before = key.size(2) - rows;
     Tensor[] blocks = new Tensor[(int) ((rows + BLOCK_ROWS - 1) / BLOCK_ROWS)];
@@ -60,13 +62,14 @@ public record AttentionScores(double scale, OptionalDouble softCap, OptionalInt 
             block(
                 query.narrow(2, first, count),
                 key.narrow(2, start, end - start),
-                value.narrow(2, start, end - start));
+                value.narrow(2, start, end - start),
+                dropout);
       }
       return scope.moveToOuter(blocks.length == 1 ? blocks[0] : Tensor.cat(2, blocks));
     }
   }
 
-  private Tensor block(Tensor query, Tensor key, Tensor value) {
+  private Tensor block(Tensor query, Tensor key, Tensor value, Dropout dropout) {
     long batch = query.size(0);
     long heads = query.size(1);
     long rows = query.size(2);
@@ -80,12 +83,13 @@ public record AttentionScores(double scale, OptionalDouble softCap, OptionalInt 
       if (softCap.isPresent()) {
         scores = scores.div(softCap.getAsDouble()).tanh().mul(softCap.getAsDouble());
       }
-      Tensor weights =
+      Tensor softmax =
           scores
               .view(batch, heads, rows, key.size(2))
               .maskedFill(hidden(rows, key.size(2), query), Double.NEGATIVE_INFINITY)
-              .softmax(-1)
-              .view(batch, groups, heads / groups * rows, key.size(2));
+              .softmax(-1);
+      Tensor weights =
+          dropout.apply(softmax).view(batch, groups, heads / groups * rows, key.size(2));
       Tensor attended = weights.matmul(value.to(DType.FLOAT32));
       return scope.moveToOuter(attended.view(batch, heads, rows, depth).to(query.dtype()));
     }

@@ -1,5 +1,7 @@
 package dev.panatune.nn;
 
+import dev.panatune.error.ConfigurationException;
+import dev.panatune.error.TensorException;
 import dev.panatune.tensor.Tensor;
 
 /** A table [vocabulary, hidden] of which ids [...] pick rows, times a scale: [..., hidden]. */
@@ -23,10 +25,34 @@ public final class Embedding extends Module implements UnaryLayer {
     addParameter(WEIGHT, weight);
   }
 
-  /** Returns the rows of {@code ids} (int64), times the scale, in the table's dtype. */
+  /**
+   * Returns the rows of {@code ids} (int64), times the scale, in the table's dtype.
+   *
+   * @throws ConfigurationException if an id has no row; it is looked for only once libtorch has
+   *     found that there is one
+   */
   @Override
   public Tensor forward(Tensor ids) {
-    return scaled(Tensor.embedding(weight(), ids));
+    try {
+      return scaled(Tensor.embedding(weight(), ids));
+    } catch (TensorException e) {
+      long rows = weight().size(0);
+      for (long id : ids.toLongs()) {
+        if (id < 0 || id >= rows) {
+          throw new ConfigurationException(outside(id, rows), e);
+        }
+      }
+      throw e;
+    }
+  }
+
+  /** What to tell of an id that has no row in a table of so many. */
+  public static String outside(long id, long rows) {
+    return ("the token id %d is none of the vocabulary's: the embedding has %d rows, for the ids 0"
+            + " to %d. Either the tokenizer is another model's, or tokens were added to it: take"
+            + " the model's own, or give the model rows for them (resize_token_embeddings in"
+            + " transformers)")
+        .formatted(id, rows, rows - 1);
   }
 
   /** Multiplies by {@link #scale}, rounded to the table's dtype first, as transformers does. */

@@ -27,6 +27,7 @@ public record AdapterTraining(PeftModel adapter, String baseModel) implements Tr
   @Override
   public void setTraining(boolean training) {
     adapter.setTraining(training);
+    adapter.model().setTraining(training);
   }
 
   @Override

@@ -70,9 +70,10 @@ public final class FullFineTuning implements TrainableModel {
     return parameters;
   }
 
-  /** Does nothing: a model without an adapter has no dropout. */
   @Override
-  public void setTraining(boolean training) {}
+  public void setTraining(boolean training) {
+    model.setTraining(training);
+  }
 
   @Override
   public void save(Path directory) {

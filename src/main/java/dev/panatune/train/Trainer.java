@@ -96,6 +96,11 @@ public final class Trainer {
     if (arguments.resumeFromCheckpoint().isEmpty()) {
       clearOutput();
     }
+    if (model.model().config().dropouts().attention() > 0) {
+      say.accept(
+          "attention runs as plain operations while training: config.json drops attention weights,"
+              + " which the fused operator cannot");
+    }
     Rng.seed(arguments.seed());
     try (Optimizer optimizer = optimizer(say)) {
       RunParts parts =
@@ -157,11 +162,26 @@ public final class Trainer {
               + "', but there are no examples to evaluate on; set it to 'no', or give evaluation"
               + " data");
     }
+    refuseForeignTokens("training", training);
+    refuseForeignTokens("evaluation", evaluation);
     int leading = model.model().leadingPositions();
     long without = training.stream().filter(example -> example.targetTokens(leading) == 0).count();
     if (without > 0) {
       throw new ConfigurationException(
           without + " of " + training.size() + " training examples have no target token");
+    }
+  }
+
+  /** Told before the first step, and not when the row's turn comes. */
+  private void refuseForeignTokens(String name, List<Example> examples) {
+    int rows = model.model().config().vocabSize();
+    for (int i = 0; i < examples.size(); i++) {
+      for (int id : examples.get(i).ids()) {
+        if (id < 0 || id >= rows) {
+          throw new ConfigurationException(
+              "%s example %d: %s".formatted(name, i + 1, Embedding.outside(id, rows)));
+        }
+      }
     }
   }
 

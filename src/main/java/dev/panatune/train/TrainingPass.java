@@ -1,9 +1,7 @@
 package dev.panatune.train;
 
-import dev.panatune.error.ConfigurationException;
 import dev.panatune.model.Batch;
 import dev.panatune.model.CausalLM;
-import dev.panatune.model.Dropouts;
 
 /** The forward and the backward pass of a micro-batch. */
 interface TrainingPass {
@@ -16,18 +14,8 @@ interface TrainingPass {
    */
   MicroBatchLoss run(Batch batch, double factor);
 
-  /**
-   * Returns the pass that the arguments ask for.
-   *
-   * @throws ConfigurationException if the model wants dropout on its attention weights
-   */
+  /** Returns the pass that the arguments ask for. */
   static TrainingPass of(CausalLM model, TrainingArguments arguments) {
-    Dropouts dropouts = model.config().dropouts();
-    if (!dropouts.equals(new Dropouts(0, 0, 0))) {
-      throw new ConfigurationException(
-          "config.json asks for %s; training with it is not supported, set all to 0"
-              .formatted(dropouts));
-    }
     Computation computation = new Computation(model.device().kind(), arguments.precision());
     return arguments.gradientCheckpointing()
         ? new CheckpointedPass(model, computation)
