@@ -12,6 +12,7 @@ public final class BenchWorker {
   static final String TRAIN = "train";
   static final String DECODE = "decode";
   static final String OPS = "ops";
+  static final String REHEARSE = "rehearse";
   static final String STARTED = "started";
 
   private BenchWorker() {}
@@ -40,6 +41,7 @@ public final class BenchWorker {
       case TRAIN -> TrainMeasurement.run(TrainJob.of(job), job.decimal(STARTED));
       case DECODE -> DecodeMeasurement.run(DecodeJob.of(job), job.decimal(STARTED));
       case OPS -> OpsMeasurement.run();
+      case REHEARSE -> Rehearsal.run();
       default -> throw new IllegalArgumentException("there is no task '%s'".formatted(task));
     };
   }

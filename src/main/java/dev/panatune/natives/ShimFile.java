@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.HexFormat;
+import java.util.Optional;
 
 /** Our own native library, which travels with the classes. */
 final class ShimFile {
@@ -17,8 +18,8 @@ final class ShimFile {
   private ShimFile() {}
 
   /**
-   * The file of the shim: in place where the classes lie in a folder, else extracted from the jar
-   * into the cache, under the hash of its contents.
+   * The file of the shim: in place where the classes lie in a folder, or in one beside the jar that
+   * was made of it; else extracted from the jar into the cache, under the hash of its contents.
    */
   static Path locate(Platform platform, Path home) {
     String resource = platform.id() + "/" + platform.library("panatune");
@@ -32,6 +33,10 @@ final class ShimFile {
     if (url.getProtocol().equals("file")) {
       return Path.of(URI.create(url.toString()));
     }
+    Optional<Path> built = besideJar(url, resource);
+    if (built.isPresent()) {
+      return built.get();
+    }
     try (InputStream in = url.openStream()) {
       return extract(in.readAllBytes(), platform.library("panatune"), home.resolve("shim"));
     } catch (IOException e) {
@@ -43,6 +48,17 @@ final class ShimFile {
               + ". PANATUNE_HOME names another place.",
           e);
     }
+  }
+
+  /** In a build's folder the jar stands beside the classes that it is made of. */
+  private static Optional<Path> besideJar(URL url, String resource) {
+    String jar = url.getPath().replaceFirst("!.*", "");
+    Path file =
+        Path.of(URI.create(jar))
+            .resolveSibling("classes")
+            .resolve(ShimFile.class.getPackageName().replace('.', '/'))
+            .resolve(resource);
+    return Optional.of(file).filter(Files::isRegularFile);
   }
 
   static Path extract(byte[] contents, String name, Path folder) throws IOException {

@@ -204,6 +204,23 @@ class LauncherTest {
   }
 
   @Test
+  void startsFromTheClassCacheWhereThereIsOne() throws Exception {
+    jdk("fitting", "25");
+    launch("doctor");
+    Path cache = Files.createFile(root.resolve("target/panatune.aot"));
+    Path jar = Files.createFile(root.resolve("target/panatune.jar"));
+
+    Outcome outcome = launch("doctor");
+
+    assertTrue(outcome.out().contains("-XX:AOTCache=" + cache), outcome::toString);
+    int main = outcome.out().indexOf("dev.panatune.cli.Main");
+    assertEquals(jar + ":" + root + "/a.jar:" + root + "/b.jar", outcome.out().get(main - 1));
+
+    Files.delete(jar);
+    assertFalse(launch("doctor").out().contains("-XX:AOTCache=" + cache));
+  }
+
+  @Test
   void namesTheToolsThatAreMissing() throws Exception {
     jdk("fitting", "25");
     Path few = Files.createDirectories(temporary.resolve("few tools"));
