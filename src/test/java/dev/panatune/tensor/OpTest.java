@@ -105,6 +105,25 @@ class OpTest {
     }
   }
 
+  /** Calls of one or two tensors go without boxes: their arguments are lent, not counted. */
+  @Test
+  void argumentsOutliveTheCallsTheyAreIn() {
+    try (TensorScope _ = TensorScope.open()) {
+      Tensor x = Tensor.ofFloats(new float[] {1, 2, 3, 4, 5, 6}, 2, 3);
+      Op mm = Op.find("aten::mm", "");
+      for (int i = 0; i < 3; i++) {
+        assertMessage("mat1 and mat2", () -> mm.call(x, x));
+        assertMessage("missing", () -> mm.call(x));
+        assertMessage("mat2", () -> mm.call(x, null));
+      }
+      assertArrayEquals(new float[] {14, 32, 32, 77}, mm.call(x, x.t()).toFloats());
+      assertArrayEquals(
+          new float[] {-1, -2, -3, -4, -5, -6}, Op.find("aten::neg", "").call(x).toFloats());
+      assertArrayEquals(new float[6], Op.find("aten::sub", "Tensor").call(x, x).toFloats());
+      assertArrayEquals(new float[6], Op.find("aten::rsub", "Tensor").call(x, x).toFloats());
+    }
+  }
+
   @Test
   void integersAndBooleansComeBack() {
     try (TensorScope _ = TensorScope.open()) {
