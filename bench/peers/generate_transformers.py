@@ -8,29 +8,11 @@ import side
 JOB = side.job()
 
 
-def load(torch):
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
-
-    dtype = getattr(torch, JOB["dtype"])
-    quantisation = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
-    )
-    return AutoModelForCausalLM.from_pretrained(
-        JOB["model"],
-        dtype=dtype,
-        quantization_config=quantisation if JOB["quantized"] else None,
-        device_map="cpu" if JOB["quantized"] else None,
-    )
-
-
 def main():
     import torch
 
     torch.set_num_threads(JOB["threads"])
-    model = load(torch).eval()
+    model = side.load(JOB).eval()
     loaded = time.time()
     prompt = torch.tensor([JOB["prompt"]])
 

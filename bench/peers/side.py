@@ -15,6 +15,26 @@ def memory(field):
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(field + ":"))
 
 
+def load(job):
+    """The model of a job: dense, or quantised by bitsandbytes to NF4 with double quantisation."""
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    dtype = getattr(torch, job["dtype"])
+    quantisation = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    return AutoModelForCausalLM.from_pretrained(
+        job["model"],
+        dtype=dtype,
+        quantization_config=quantisation if job["quantized"] else None,
+        device_map="cpu" if job["quantized"] else None,
+    )
+
+
 def tell(result, *packages):
     import importlib.metadata
 

@@ -16,24 +16,6 @@ import side
 JOB = side.job()
 
 
-def load(torch):
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
-
-    dtype = getattr(torch, JOB["dtype"])
-    quantisation = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
-    )
-    return AutoModelForCausalLM.from_pretrained(
-        JOB["model"],
-        dtype=dtype,
-        quantization_config=quantisation if JOB["quantized"] else None,
-        device_map="cpu" if JOB["quantized"] else None,
-    )
-
-
 def adapt(base):
     from peft import LoraConfig, get_peft_model
 
@@ -52,7 +34,7 @@ def main():
 
     torch.set_num_threads(JOB["threads"])
     torch.manual_seed(42)
-    model = adapt(load(torch))
+    model = adapt(side.load(JOB))
     loaded = time.time()
     model.train()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
