@@ -1,6 +1,5 @@
 package dev.panatune.cli;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -101,15 +100,7 @@ class ClassifierRunTest {
     } else {
       merge.failed(2, "cannot be merged");
     }
-    resume("adapter_model.safetensors", overrides);
-  }
-
-  private void resume(String weights, String... overrides) throws IOException {
-    byte[] whole = Files.readAllBytes(run.output().resolve(weights));
-    TrainCommandTest.deleteTree(run.output().resolve("checkpoint-12"));
-    Files.delete(run.output().resolve(weights));
-    run.train(List.of("--resume", "auto"), overrides).succeeded();
-    assertArrayEquals(whole, Files.readAllBytes(run.output().resolve(weights)));
+    run.resumesToTheSameBits("adapter_model.safetensors", overrides);
   }
 
   @Test
@@ -120,7 +111,7 @@ class ClassifierRunTest {
     run.train(overrides).succeeded();
     double after = run.json("eval.json").at("/after/loss").doubleValue();
     assertEquals(after, metrics(run.output()).get("loss").doubleValue(), 1e-5 * after);
-    resume("model.safetensors", overrides);
+    run.resumesToTheSameBits("model.safetensors", overrides);
     Outcome.of("generate", "--model", run.output(), "--prompt", "a")
         .failed(2, "the model is a classifier");
     run.train("model.path=" + run.output(), "output_dir=" + directory.resolve("other"))

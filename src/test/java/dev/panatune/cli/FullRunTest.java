@@ -1,6 +1,5 @@
 package dev.panatune.cli;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -8,9 +7,7 @@ import dev.panatune.format.TensorFile;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -54,11 +51,7 @@ class FullRunTest {
             .at("/metrics/loss")
             .doubleValue();
     assertEquals(after, found, 1e-5 * after);
-    byte[] whole = Files.readAllBytes(run.output().resolve(WEIGHTS));
-    TrainCommandTest.deleteTree(run.output().resolve("checkpoint-12"));
-    Files.delete(run.output().resolve(WEIGHTS));
-    run.train(List.of("--resume", "auto"), overrides).succeeded();
-    assertArrayEquals(whole, Files.readAllBytes(run.output().resolve(WEIGHTS)));
+    run.resumesToTheSameBits(WEIGHTS, overrides);
   }
 
   @Test

@@ -1,5 +1,7 @@
 package dev.panatune.cli;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
@@ -60,6 +62,17 @@ record TinyRun(Path model, Path file, Path output) {
       arguments.add(override);
     }
     return Outcome.of(arguments.toArray());
+  }
+
+  /**
+   * Asserts that the run, when its last checkpoint and its result are lost, ends in the same bits.
+   */
+  void resumesToTheSameBits(String weights, String... overrides) throws IOException {
+    byte[] whole = Files.readAllBytes(output.resolve(weights));
+    TrainCommandTest.deleteTree(output.resolve("checkpoint-12"));
+    Files.delete(output.resolve(weights));
+    train(List.of("--resume", "auto"), overrides).succeeded();
+    assertArrayEquals(whole, Files.readAllBytes(output.resolve(weights)));
   }
 
   /** A JSON file of the output. */

@@ -1,5 +1,8 @@
 package dev.panatune.text;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
@@ -61,5 +64,17 @@ final class TokenizerFixtures {
 
   static int[] ids(JsonNode array) {
     return JSON.convertValue(array, int[].class);
+  }
+
+  /** Asserts that texts are encoded and decoded as in Python. */
+  static void check(JsonNode texts, Tokenizer tokenizer) {
+    for (JsonNode expected : texts) {
+      String text = expected.get("text").asText();
+      int[] ids = ids(expected.get("ids"));
+      assertArrayEquals(ids, tokenizer.encode(text, true), text);
+      assertArrayEquals(ids(expected.get("plain")), tokenizer.encode(text, false), text);
+      assertEquals(expected.get("decoded").asText(), tokenizer.decode(ids, false));
+      assertEquals(expected.get("skipped").asText(), tokenizer.decode(ids, true));
+    }
   }
 }

@@ -46,18 +46,6 @@ class TokenizerGgufTest {
     return GgufFile.open(file).metadata();
   }
 
-  private static void check(JsonNode texts, Tokenizer tokenizer) {
-    for (JsonNode expected : texts) {
-      String text = expected.get("text").asText();
-      int[] ids = TokenizerFixtures.ids(expected.get("ids"));
-      assertArrayEquals(ids, tokenizer.encode(text, true), text);
-      assertArrayEquals(
-          TokenizerFixtures.ids(expected.get("plain")), tokenizer.encode(text, false), text);
-      assertEquals(expected.get("decoded").asText(), tokenizer.decode(ids, false));
-      assertEquals(expected.get("skipped").asText(), tokenizer.decode(ids, true));
-    }
-  }
-
   @TestFactory
   Stream<DynamicTest> whatGgufDescribesComesBackInItsWords() {
     return StreamSupport.stream(TokenizerFixtures.document().get("cases").spliterator(), false)
@@ -72,7 +60,7 @@ class TokenizerGgufTest {
       Map<String, Object> found = written(tokenizer, architecture, tokenizer.vocabSize() + 3);
       assertTrue(!found.containsKey(WHOLE), "the words of llama.cpp were not enough");
       try (Tokenizer again = Tokenizer.fromGguf(found)) {
-        check(golden.get("texts"), again);
+        TokenizerFixtures.check(golden.get("texts"), again);
         assertEquals(tokenizer.specialTokens(), again.specialTokens());
       }
     }
@@ -88,7 +76,7 @@ class TokenizerGgufTest {
       assertEquals(6L, ((List<?>) found.get("tokenizer.ggml.token_type")).get(3));
       assertEquals(5L, ((List<?>) found.get("tokenizer.ggml.token_type")).getLast());
       try (Tokenizer again = Tokenizer.fromGguf(found)) {
-        check(TokenizerFixtures.document().get("unigram"), again);
+        TokenizerFixtures.check(TokenizerFixtures.document().get("unigram"), again);
         assertEquals(tokenizer.vocabSize(), again.vocabSize());
       }
     }
