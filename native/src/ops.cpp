@@ -12,10 +12,10 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "abi.h"
+#include "typed_call.h"
 
 namespace {
 
@@ -98,16 +98,11 @@ const char* tag_name(int32_t tag) {
 
 }  // namespace
 
-using Unary = c10::TypedOperatorHandle<at::Tensor(const at::Tensor&)>;
-using Binary = c10::TypedOperatorHandle<at::Tensor(const at::Tensor&, const at::Tensor&)>;
-using BinaryWithAlpha = c10::TypedOperatorHandle<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Scalar&)>;
-
 struct pt_op_handle {
   c10::OperatorHandle op;
   std::vector<Parameter> parameters;
   bool functional;  // writes into no argument and returns none, nor a view of one
-  // With its C++ signature, where that is one of the commonest and the operator functional: called without boxes.
-  std::variant<std::monostate, Unary, Binary, BinaryWithAlpha> typed;
+  panatune::TypedCall typed;
 };
 
 namespace {
@@ -260,50 +255,6 @@ bool records_nothing(const pt_op_handle& op, const torch::jit::Stack& arguments)
   return op.functional && (!c10::GradMode::is_enabled() || std::ranges::none_of(arguments, requires_grad));
 }
 
-// A tensor of the caller's for the length of a call: its count of references stays as it is.
-class Borrowed {
- public:
-  explicit Borrowed(pt_tensor handle)
-      : tensor_(c10::intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>::reclaim(
-            reinterpret_cast<c10::TensorImpl*>(handle))) {}
-  ~Borrowed() { tensor_.unsafeReleaseTensorImpl(); }
-  Borrowed(const Borrowed&) = delete;
-  Borrowed& operator=(const Borrowed&) = delete;
-
-  operator const at::Tensor&() const { return tensor_; }
-
- private:
-  at::Tensor tensor_;
-};
-
-// One tensor made of one or two: the commonest calls, some 15 % quicker without boxes. Empty where it is another.
-std::optional<at::Tensor> call_typed(const pt_op_handle& op, const pt_value* arguments, int32_t n) {
-  const bool unary = std::holds_alternative<Unary>(op.typed);
-  if (std::holds_alternative<std::monostate>(op.typed) || n != (unary ? 1 : 2)) {
-    return std::nullopt;
-  }
-  bool differentiable = false;
-  for (int32_t i = 0; i < n; i++) {
-    if (arguments[i].tag != PT_TENSOR || arguments[i].as.tensor == nullptr) {
-      return std::nullopt;
-    }
-    differentiable |= reinterpret_cast<c10::TensorImpl*>(arguments[i].as.tensor)->requires_grad();
-  }
-  std::optional<at::AutoDispatchBelowAutograd> below_autograd;
-  if (!differentiable || !c10::GradMode::is_enabled()) {
-    below_autograd.emplace();
-  }
-  const Borrowed first(arguments[0].as.tensor);
-  if (unary) {
-    return std::get<Unary>(op.typed).call(first);
-  }
-  const Borrowed second(arguments[1].as.tensor);
-  if (const auto* binary = std::get_if<Binary>(&op.typed)) {
-    return binary->call(first, second);
-  }
-  return std::get<BinaryWithAlpha>(op.typed).call(first, second, 1);
-}
-
 // The thread's stack for boxed calls, empty again at the end whatever happens.
 class CallStack {
  public:
@@ -388,30 +339,6 @@ class Results {
   int32_t count_ = 0;
 };
 
-bool has_types(const std::vector<c10::Argument>& arguments, std::initializer_list<c10::TypeKind> kinds) {
-  return std::ranges::equal(arguments, kinds, {},
-                            [](const c10::Argument& argument) { return argument.type()->kind(); });
-}
-
-decltype(pt_op_handle::typed) typed(const c10::OperatorHandle& op) {
-  using enum c10::TypeKind;
-  const auto& schema = op.schema();
-  const auto& arguments = schema.arguments();
-  if (!has_types(schema.returns(), {TensorType}) || !is_functional(schema)) {
-    return {};
-  }
-  if (has_types(arguments, {TensorType})) {
-    return op.typed<at::Tensor(const at::Tensor&)>();
-  }
-  if (has_types(arguments, {TensorType, TensorType})) {
-    return op.typed<at::Tensor(const at::Tensor&, const at::Tensor&)>();
-  }
-  if (has_types(arguments, {TensorType, TensorType, NumberType}) && arguments[2].default_value() == c10::IValue(1)) {
-    return op.typed<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Scalar&)>();
-  }
-  return {};
-}
-
 }  // namespace
 
 using namespace panatune;
@@ -432,7 +359,8 @@ int32_t pt_op_find(const char* name, const char* overload, pt_op* result, pt_err
         const auto& plain = optional ? *type->castRaw<c10::OptionalType>()->getElementType() : *type;
         parameters.push_back({kind_of(plain), optional});
       }
-      entry = new pt_op_handle{*op, std::move(parameters), is_functional(op->schema()), typed(*op)};
+      bool functional = is_functional(op->schema());
+      entry = new pt_op_handle{*op, std::move(parameters), functional, functional ? TypedCall(*op) : TypedCall()};
     }
     *result = entry;
   });
@@ -445,7 +373,7 @@ int32_t pt_op_call(pt_op op, const pt_value* arguments, int32_t n, pt_value* res
     TORCH_CHECK_VALUE(static_cast<size_t>(n) <= op->parameters.size(), schema.operator_name(), " takes ",
                       op->parameters.size(), " arguments, not ", n);
     Results filled(results, capacity);
-    if (auto result = call_typed(*op, arguments, n)) {
+    if (auto result = op->typed(arguments, n)) {
       filled.add_tensor(schema.operator_name(), std::move(*result));
       *count = 1;
       return;
