@@ -1,10 +1,13 @@
 """Makes the first inputs of the fuzz targets from other fixtures: python make_fuzz_corpus.py
 
-Small files of each kind, and of each hostile kind one; what fuzzing finds is added beside them by hand.
+Needs gguf 0.19.0. Small files of each kind, and of each hostile kind one; what fuzzing finds is added beside them by hand.
 """
 
 import pathlib
+import tempfile
 import zipfile
+
+import gguf
 
 RESOURCES = pathlib.Path(__file__).resolve().parents[1] / "resources"
 FORMAT = RESOURCES / "dev/panatune/format/FormatFuzzTestInputs"
@@ -45,6 +48,54 @@ def gguf_file():
     return head + bytes(32 + 34)
 
 
+def vocabulary(settings, tokens):
+    """A t5 vocabulary as UnigramLines reads it."""
+    return "\n".join([settings] + [f"{kind} {score} {token}" for kind, score, token in tokens]).encode()
+
+
+def gguf_vocabulary(model, tokens, **more):
+    """A GGUF file of a vocabulary alone; tokens are (type, score, text)."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "vocabulary.gguf"
+        writer = gguf.GGUFWriter(path, more.pop("architecture", "llama"))
+        writer.add_tokenizer_model(model)
+        writer.add_token_list([token for _, _, token in tokens])
+        writer.add_token_types([kind for kind, _, _ in tokens])
+        writer.add_token_scores([score for _, score, _ in tokens])
+        writer.add_bos_token_id(1)
+        writer.add_eos_token_id(2)
+        writer.add_unk_token_id(0)
+        writer.add_add_bos_token(True)
+        for key, value in more.items():
+            writer.add_array(f"tokenizer.ggml.{key}", value) if isinstance(value, list) else writer.add_string(key.replace("__", "."), value)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.close()
+        return path.read_bytes()
+
+
+def gguf_vocabularies():
+    special = [(2, 0.0, "<unk>"), (3, 0.0, "<s>"), (3, 0.0, "</s>")]
+    in_bytes = [(6, 0.0, f"<0x{byte:02X}>") for byte in (0x20, 0x31, 0xC3, 0xB6, 0xE6, 0x97, 0xA5)]
+    pieces = [(1, -2.0, "▁"), (1, -2.5, "▁H"), (1, -3.0, "ello"), (1, -3.5, "l"), (1, -4.0, "o"), (4, 0.0, "<|im_end|>"), (1, -4.5, "日本"), (5, -9.0, "[PAD]")]
+    settings = "bos_token_id=1 eos_token_id=2 unknown_token_id=0 padding_token_id=0 add_bos_token=true add_eos_token=true add_space_prefix=true"
+    put(TEXT / "ggufUnigram", "bytes", vocabulary(settings, special + in_bytes + pieces))
+    put(TEXT / "ggufUnigram", "without_unknown", vocabulary("bos_token_id=1 add_space_prefix=false", pieces))
+    put(TEXT / "ggufUnigram", "not_finite", vocabulary(settings, special + [(1, "NaN", "l"), (1, "-Infinity", "o"), (1, "1e308", "e")]))
+    put(TEXT / "ggufUnigram", "id_outside", vocabulary("unknown_token_id=9", special))
+    put(TEXT / "ggufUnigram", "twice_and_empty", vocabulary(settings, special + [(1, -1.0, "l"), (1, -2.0, "l"), (1, -1.0, ""), (3, 0.0, "")]))
+    put(TEXT / "ggufUnigram", "all_unused", vocabulary("unknown_token_id=0", [(5, 0.0, "a"), (5, 0.0, "b")]))
+    put(TEXT / "ggufTokenizer", "t5", gguf_vocabulary("t5", special + in_bytes + pieces))
+    put(TEXT / "ggufTokenizer", "llama", gguf_vocabulary("llama", special + in_bytes + pieces))
+    put(TEXT / "ggufTokenizer", "gpt2", gguf_vocabulary("gpt2", special + [(1, 0.0, t) for t in ["l", "o", "lo", "Ġ", "Ġlo"]], merges=["l o", "Ġ lo"]))
+    put(TEXT / "ggufTokenizer", "whole", gguf_vocabulary("t5", special, tokenizer__huggingface__json=read("dev/panatune/text/unigram_tokenizer/tokenizer.json").decode()))
+    put(TEXT / "ggufWhole", "bytes", read("parity/untied/tokenizer.json"))
+    put(TEXT / "ggufWhole", "unigram", read("dev/panatune/text/unigram_tokenizer/tokenizer.json"))
+    put(TEXT / "ggufWhole", "fewer_tokens", b'{"model":{"type":"Unigram","unk_id":null,"vocab":[["<s>",0.0]]}}')
+    put(TEXT / "ggufWhole", "unknown_outside", b'{"model":{"type":"Unigram","unk_id":7,"vocab":[["<s>",0.0],["a",-1.0]]}}')
+    put(TEXT / "ggufWhole", "charsmap", b'{"normalizer":{"type":"Precompiled","precompiled_charsmap":"AAAA"},"model":{"type":"Unigram","unk_id":0,"vocab":[["<s>",0.0]]}}')
+
+
 def main():
     put(FORMAT / "safetensors", "all_types", read("format/all_types.safetensors"))
     put(FORMAT / "safetensors", "overlap", safetensors(
@@ -63,6 +114,7 @@ def main():
     put(FORMAT / "shardIndex", "outside", b'{"weight_map":{"a":"../../etc/passwd"}}')
     put(TEXT / "tokenizerJson", "bytes", read("parity/untied/tokenizer.json"))
     put(TEXT / "tokenizerJson", "unigram", read("dev/panatune/text/unigram_tokenizer/tokenizer.json"))
+    gguf_vocabularies()
     put(TEXT / "chatTemplate", "chatml", read("parity/untied/chat_template.jinja"))
     put(TEXT / "chatTemplate", "endless", b"{% for i in range(10**9) %}{% for j in range(10**9) %}x{% endfor %}{% endfor %}")
     put(TEXT / "chatTemplate", "attack", b"{{ messages.__class__.__mro__[1].__subclasses__() }}{{ ''.__init__ }}")

@@ -35,8 +35,11 @@ final class GgufValues {
     }
   }
 
-  /** The largest text that is read: chat templates and licences stay far below. */
-  private static final long LONGEST_STRING = 4L << 20;
+  /** The largest text that is read: a whole tokenizer.json can have a vocabulary of megabytes. */
+  private static final long LONGEST_STRING = 24L << 20;
+
+  /** The largest text in a list, of which there are many. */
+  private static final long LONGEST_ELEMENT = 4L << 20;
 
   private final GgufCursor cursor;
 
@@ -81,7 +84,7 @@ final class GgufValues {
   private List<String> readStrings(long count, String what) {
     List<String> strings = new ArrayList<>();
     for (long i = 0; i < count; i++) {
-      strings.add(cursor.readString(LONGEST_STRING, what));
+      strings.add(cursor.readString(LONGEST_ELEMENT, what));
     }
     return Collections.unmodifiableList(strings);
   }

@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.zip.Deflater;
@@ -74,6 +75,7 @@ class SmallHeapTest {
             safetensors("ranks", "{", "\"%d\":{" + deep, "}"),
             safetensors("metadata", "{\"__metadata__\":{", "\"%d\":\"" + text + "\"", "}}"),
             ggufOfKeys(),
+            ggufText("long_text", (24 << 20) + 1),
             ggufList("strings", GgufBytes.STRING, HEADER_BYTES / 8),
             ggufList("numbers", GgufBytes.UINT8, 2 * HEADER_BYTES),
             pickle("lists", "]"),
@@ -113,6 +115,11 @@ class SmallHeapTest {
     Path file = directory.resolve("many.safetensors");
     Files.write(file, SafetensorsBytes.of(header.append('}').toString(), 400_000));
     assertEquals(List.of("100000 tensors"), probe(List.of(file)));
+  }
+
+  @Test
+  void aWholeTokenizerInGgufMetadataIsRead() throws Exception {
+    assertEquals(List.of("0 tensors"), probe(List.of(ggufText("tokenizer", 24 << 20))));
   }
 
   private List<String> probe(List<Path> files) throws IOException, InterruptedException {
@@ -209,6 +216,21 @@ class SmallHeapTest {
       }
     }
     return file;
+  }
+
+  /** Writes a text of {@code bytes} bytes that takes two bytes a character in Java. */
+  private Path ggufText(String name, int bytes) throws IOException {
+    Path file = directory.resolve(name + ".gguf");
+    byte[] text = new byte[bytes];
+    Arrays.fill(text, (byte) 'x');
+    System.arraycopy("\u4e2d".getBytes(StandardCharsets.UTF_8), 0, text, 0, 3);
+    return Files.write(
+        file,
+        GgufBytes.start(0, 1)
+            .key("tokenizer.huggingface.json", GgufBytes.STRING)
+            .u64(bytes)
+            .raw(text)
+            .end());
   }
 
   /** Writes a list of {@code count} empty strings or zeros. */
