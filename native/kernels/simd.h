@@ -186,6 +186,21 @@ PANATUNE_INLINE F32<W> sigmoid(const F32<W>& x) {
   return 1.0f / (1.0f + exp<W>(-x));
 }
 
+// To 2e-7 relative (Cephes' tanhf): a polynomial near 0, where the quotient of exponentials would cancel.
+template <int W>
+PANATUNE_INLINE F32<W> tanh(const F32<W>& x) {
+  const F32<W> size = x < 0.0f ? -x : x;
+  const F32<W> square = x * x;
+  F32<W> p = splat<W>(-5.70498872745e-3f);
+  p = p * square + 2.06390887954e-2f;
+  p = p * square - 5.37397155531e-2f;
+  p = p * square + 1.33314422036e-1f;
+  p = p * square - 3.33332819422e-1f;
+  const F32<W> near = p * square * x + x;
+  const F32<W> far = 1.0f - 2.0f / (exp<W>(size + size) + 1.0f);
+  return size < 0.625f ? near : (x < 0.0f ? -far : far);
+}
+
 template <class Kernel, class... Arguments>
 void run_plain(Arguments... arguments) {
   Kernel::template run<4>(arguments...);

@@ -26,13 +26,17 @@ record HeadLoss(LinearLayer head, LogitRule rule) {
    * @param targets int64 [N]
    */
   LossSums of(Tensor hidden, Tensor targets) {
-    if (head instanceof Linear dense && dense.bias().isEmpty() && rule.softCap().isEmpty()) {
-      Tensor scaled = rule.scale() == 1 ? hidden : hidden.mul(rule.scale());
+    if (head instanceof Linear dense && dense.bias().isEmpty()) {
       DType dtype = dense.weight().dtype();
-      boolean same = scaled.dtype() == dtype || Autocast.isEnabled(scaled.device().kind());
+      boolean same = hidden.dtype() == dtype || Autocast.isEnabled(hidden.device().kind());
       Tensor[] sums =
           LINEAR_CROSS_ENTROPY.callAll(
-              same ? scaled : scaled.to(dtype), dense.weight(), targets, CHUNK_ROWS);
+              same ? hidden : hidden.to(dtype),
+              dense.weight(),
+              targets,
+              CHUNK_ROWS,
+              rule.scale(),
+              rule.softCap().orElse(0));
       return new LossSums(sums[0], sums[1]);
     }
     try (TensorScope scope = TensorScope.open()) {
@@ -49,7 +53,7 @@ record HeadLoss(LinearLayer head, LogitRule rule) {
     }
   }
 
-  /** A head that an adapter wraps, a quantised one, or a soft cap: the same in plain operations. */
+  /** A head that an adapter wraps, a quantised one, or one with a bias: in plain operations. */
   private LossSums chunk(Tensor hidden, Tensor targets) {
     try (TensorScope scope = TensorScope.open()) {
       Tensor logits = rule.apply(head.forward(hidden)).to(DType.FLOAT32);

@@ -63,6 +63,37 @@ class LinearCrossEntropyTest {
 
   @ParameterizedTest
   @MethodSource("dev.panatune.kernels.CpuPath#withDTypes")
+  void scalesAndCapsAsThePlainFormula(String path, DType dtype) {
+    double[][] rules = {{0.25, 0}, {1, 2}, {-3, 5}};
+    try (CpuPath _ = CpuPath.use(path)) {
+      for (double[] rule : rules) {
+        for (long[] s : SIZES) {
+          Tensor targets = targets(s[0], s[2]);
+          Comparison comparison =
+              Comparison.of(
+                  in -> OPERATOR.callAll(in[0], in[1], targets, s[3], rule[0], rule[1])[0],
+                  in -> plain(in[0], in[1], targets, rule[0], rule[1]),
+                  Tensor.randn(DType.FLOAT32, s[0], s[1]).mul(0.5).to(dtype),
+                  Tensor.randn(DType.FLOAT32, s[2], s[1]).to(dtype));
+          comparison.assertWithin(4 * Comparison.rounding(dtype));
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("dev.panatune.kernels.CpuPath#withDTypes")
+  void aNegativeScaleTurnsTheOrderAround(String path, DType dtype) {
+    try (CpuPath _ = CpuPath.use(path)) {
+      Tensor hidden = Tensor.ofFloats(new float[] {1, 1, 1}, 3, 1).to(dtype);
+      Tensor weight = Tensor.ofFloats(new float[] {5, 1, 1, 2}, 4, 1).to(dtype);
+      Tensor targets = Tensor.ofLongs(new long[] {0, 1, 2}, 3);
+      assertEquals(1, OPERATOR.callAll(hidden, weight, targets, 2, -1.0, 30.0)[1].itemLong());
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("dev.panatune.kernels.CpuPath#withDTypes")
   void countsTheRowsWhoseTargetComesFirst(String path, DType dtype) {
     try (CpuPath _ = CpuPath.use(path)) {
       // Every logit of a row is the same but for one: ties are decided for the lowest index.
@@ -138,6 +169,7 @@ class LinearCrossEntropyTest {
     refused("hidden [4, 8] and weight [10, 7]", hidden, weight.narrow(1, 0, 7), targets);
     refused("hidden is Float and weight Double", hidden, weight.to(DType.FLOAT64), targets);
     refused("chunk_rows is 0", hidden, weight, targets, 0);
+    refused("soft_cap -1 must be finite", hidden, weight, targets, 4, 1.0, -1.0);
   }
 
   private static void refused(String message, Object... arguments) {
@@ -151,6 +183,13 @@ class LinearCrossEntropyTest {
   }
 
   private static Tensor plain(Tensor hidden, Tensor weight, Tensor targets) {
-    return hidden.matmul(weight.t()).logSoftmax(-1).gather(1, targets.unsqueeze(1)).sum().neg();
+    return plain(hidden, weight, targets, 1, 0);
+  }
+
+  private static Tensor plain(
+      Tensor hidden, Tensor weight, Tensor targets, double scale, double cap) {
+    Tensor scaled = hidden.matmul(weight.t()).mul(scale);
+    Tensor logits = cap == 0 ? scaled : scaled.div(cap).tanh().mul(cap);
+    return logits.logSoftmax(-1).gather(1, targets.unsqueeze(1)).sum().neg();
   }
 }
