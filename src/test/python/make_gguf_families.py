@@ -67,14 +67,15 @@ CASES = {
         dict(without(BASE, "num_key_value_heads", "rms_norm_eps"), model_type="gpt_neox", hidden_size=32, layer_norm_eps=1e-2,
              use_parallel_residual=False, rope_parameters=rope(partial_rotary_factor=0.5)),
     ),
+    "llama": (ARCH.LLAMA, dict(BASE, model_type="llama", rope_parameters=rope("linear", factor=2.0))),
 }  # fmt: skip
-READ_BY_TRANSFORMERS = {"qwen2", "qwen3", "gemma2", "gemma3", "phi3", "gpt2"}
+READ_BY_TRANSFORMERS = {"llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "gpt2"}
 
 
 def stored(name, value, config, arch):
     """The layout of llama.cpp's converter."""
     heads = config.num_attention_heads
-    if arch in (ARCH.GRANITE, ARCH.SMOLLM3):
+    if arch in (ARCH.LLAMA, ARCH.GRANITE, ARCH.SMOLLM3):
         if ".q_proj." in name:
             return permuted(value, heads)
         if ".k_proj." in name:

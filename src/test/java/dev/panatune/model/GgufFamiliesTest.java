@@ -54,6 +54,7 @@ class GgufFamiliesTest {
 
   private static List<String> families() {
     return List.of(
+        "llama",
         "qwen2",
         "qwen3",
         "smollm3",
@@ -76,14 +77,15 @@ class GgufFamiliesTest {
                 file(name + ".gguf"), LoadOptions.stored().withDtype(DType.FLOAT32))) {
       Map<String, Tensor> expected = TensorFile.read(file(name + ".safetensors"));
       Map<String, Tensor> parameters = new LinkedHashMap<>(loaded.model().namedParameters());
-      expected.forEach((key, tensor) -> {
-        if (key.startsWith(MODEL)) {
-          Tensor read = parameters.remove(key.substring(MODEL.length()));
-          // A norm that is stored plus 1 has lost its last bits.
-          double error = read.sub(tensor).abs().max().item();
-          assertTrue(error <= 1e-7, "%s differs by %e".formatted(key, error));
-        }
-      });
+      expected.forEach(
+          (key, tensor) -> {
+            if (key.startsWith(MODEL)) {
+              Tensor read = parameters.remove(key.substring(MODEL.length()));
+              // A norm that is stored plus 1 has lost its last bits.
+              double error = read.sub(tensor).abs().max().item();
+              assertTrue(error <= 1e-7, "%s differs by %e".formatted(key, error));
+            }
+          });
       assertEquals(Map.of(), parameters);
       double error =
           FamilyFixtures.difference(
@@ -131,11 +133,12 @@ class GgufFamiliesTest {
     String prefix = expected.metadata().get("general.architecture") + ".";
     expected
         .metadata()
-        .forEach((key, value) -> {
-          if (key.startsWith(prefix)) {
-            assertEquals(value, found.metadata().get(key), key);
-          }
-        });
+        .forEach(
+            (key, value) -> {
+              if (key.startsWith(prefix)) {
+                assertEquals(value, found.metadata().get(key), key);
+              }
+            });
   }
 
   /** Changes each field in turn: the model must be refused, or come back from GGUF as it was. */
@@ -232,12 +235,13 @@ class GgufFamiliesTest {
       loaded
           .model()
           .namedParameters()
-          .forEach((key, tensor) -> {
-            String stored = names.gguf(key).orElseThrow();
-            assertEquals(key, names.huggingFace(stored).orElseThrow());
-            Tensor back = layout.inModel(key, layout.stored(key, tensor));
-            assertTrue(back.sub(tensor).abs().max().item() <= 1e-6, key);
-          });
+          .forEach(
+              (key, tensor) -> {
+                String stored = names.gguf(key).orElseThrow();
+                assertEquals(key, names.huggingFace(stored).orElseThrow());
+                Tensor back = layout.inModel(key, layout.stored(key, tensor));
+                assertTrue(back.sub(tensor).abs().max().item() <= 1e-6, key);
+              });
     }
   }
 }

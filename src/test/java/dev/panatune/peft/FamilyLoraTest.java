@@ -4,13 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.panatune.format.TensorFile;
-import dev.panatune.model.Batch;
 import dev.panatune.model.FamilyFixtures;
 import dev.panatune.model.LoadOptions;
-import dev.panatune.model.LossSums;
 import dev.panatune.model.PretrainedModel;
-import dev.panatune.tensor.Autograd;
-import dev.panatune.tensor.DType;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
 import dev.panatune.train.OneThread;
@@ -27,11 +23,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** PEFT's LoRA of all linear layers of every family (src/test/python/make_family_fixtures.py). */
 @ExtendWith(OneThread.class)
 class FamilyLoraTest {
-  private static final double LOGITS = 2e-5;
-  private static final double LOSS = 1e-5;
-  private static final double GRADIENT = 1e-4;
-  private static final String PREFIX = "gradient.base_model.model.";
-
   @TempDir private Path temporary;
 
   private static List<Path> families() {
@@ -47,30 +38,8 @@ class FamilyLoraTest {
   void hasTheLogitsLossAndGradientsOfPeft(Path directory) {
     try (TensorScope _ = TensorScope.open();
         PretrainedModel loaded = load(directory)) {
-      PeftModel adapted = PeftModel.load(loaded.model(), directory.resolve("adapter"), true);
-      Map<String, Tensor> expected = FamilyFixtures.expected(directory);
-      Tensor logits = adapted.model().logits(expected.get("ids"));
-      double error = FamilyFixtures.difference(logits, expected.get("adapter_logits"));
-      assertTrue(error <= LOGITS, "logits differ by " + error);
-
-      try (Batch batch = FamilyFixtures.batch(expected.get("ids"))) {
-        LossSums sums = adapted.model().loss(batch);
-        double stated = expected.get("adapter_loss").item();
-        assertEquals(stated, sums.loss().item() / batch.targetTokens(), LOSS * stated);
-        Autograd.backward(sums.loss(), Tensor.scalar(1.0 / batch.targetTokens(), DType.FLOAT32));
-      }
-      int compared = 0;
-      for (Map.Entry<String, Tensor> entry : expected.entrySet()) {
-        if (entry.getKey().startsWith(PREFIX)) {
-          String name = entry.getKey().substring(PREFIX.length());
-          Tensor gradient = adapted.model().parameter(name).grad();
-          double distance =
-              gradient.sub(entry.getValue()).norm().item() / entry.getValue().norm().item();
-          assertTrue(distance <= GRADIENT, "%s differs by %e".formatted(name, distance));
-          compared++;
-        }
-      }
-      assertEquals(adapted.parameters().size(), compared);
+      LoraStep.assertThatOfPeft(
+          loaded, directory.resolve("adapter"), FamilyFixtures.expected(directory));
     }
   }
 
