@@ -19,15 +19,26 @@ final class ArgumentWriter {
     if (arguments.length > context.arguments.byteSize() / SLOT) {
       throw new TensorException(arguments.length + " arguments are too many for one call");
     }
+    boolean tensorsAlone = true;
+    for (int i = 0; i < arguments.length; i++) {
+      // Apart from the others: most arguments are tensors, and a call of tensors alone ends here.
+      if (arguments[i] instanceof Tensor tensor) {
+        put(context.arguments, i * SLOT, panatune_h.PT_TENSOR(), tensor.handle());
+      } else {
+        tensorsAlone = false;
+      }
+    }
+    if (!tensorsAlone) {
+      writeOthers(context, arguments);
+    }
+  }
+
+  private static void writeOthers(CallContext context, Object[] arguments) {
     MemorySegment lists = context.lists(listBytes(arguments));
     long listOffset = 0;
     for (int i = 0; i < arguments.length; i++) {
-      long slot = i * SLOT;
-      long used = writeList(context.arguments, slot, arguments[i], lists, listOffset);
-      if (used < 0) {
-        writePlain(context.arguments, slot, arguments[i]);
-      } else {
-        listOffset += used;
+      if (!(arguments[i] instanceof Tensor)) {
+        listOffset += writeOther(context.arguments, i * SLOT, arguments[i], lists, listOffset);
       }
     }
   }
@@ -49,62 +60,10 @@ final class ArgumentWriter {
     return bytes;
   }
 
-  /** Writes a list and returns the bytes that it took, or -1 if the argument is none. */
-  private static long writeList(
+  /** Writes an argument and returns how many bytes of the lists it took. */
+  private static long writeOther(
       MemorySegment slots, long slot, Object argument, MemorySegment lists, long offset) {
-    int tag;
-    int length;
-    long used;
-    switch (argument) {
-      case long[] list -> {
-        tag = panatune_h.PT_INT_LIST();
-        length = list.length;
-        used = 8L * length;
-        MemorySegment.copy(list, 0, lists, ValueLayout.JAVA_LONG, offset, length);
-      }
-      case double[] list -> {
-        tag = panatune_h.PT_DOUBLE_LIST();
-        length = list.length;
-        used = 8L * length;
-        MemorySegment.copy(list, 0, lists, ValueLayout.JAVA_DOUBLE, offset, length);
-      }
-      case boolean[] list -> {
-        tag = panatune_h.PT_BOOL_LIST();
-        length = list.length;
-        used = aligned(length);
-        for (int i = 0; i < length; i++) {
-          lists.set(ValueLayout.JAVA_BYTE, offset + i, (byte) (list[i] ? 1 : 0));
-        }
-      }
-      case Tensor[] list -> {
-        tag = panatune_h.PT_TENSOR_LIST();
-        length = list.length;
-        used = 8L * length;
-        for (int i = 0; i < length; i++) {
-          long handle = list[i] == null ? 0 : list[i].handle();
-          lists.set(ValueLayout.JAVA_LONG, offset + 8L * i, handle);
-        }
-      }
-      case String text -> {
-        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-        tag = panatune_h.PT_STRING();
-        length = bytes.length;
-        used = aligned(length);
-        MemorySegment.copy(bytes, 0, lists, ValueLayout.JAVA_BYTE, offset, length);
-      }
-      case null, default -> {
-        return -1;
-      }
-    }
-    slots.set(ValueLayout.JAVA_INT, slot, tag);
-    slots.set(ValueLayout.JAVA_INT, slot + LENGTH, length);
-    slots.set(ValueLayout.JAVA_LONG, slot + VALUE, lists.address() + offset);
-    return used;
-  }
-
-  private static void writePlain(MemorySegment slots, long slot, Object argument) {
-    switch (argument) {
-      case Tensor tensor -> put(slots, slot, panatune_h.PT_TENSOR(), tensor.handle());
+    return switch (argument) {
       case null -> put(slots, slot, panatune_h.PT_NONE(), 0);
       case Integer number -> put(slots, slot, panatune_h.PT_INT(), number);
       case Long number -> put(slots, slot, panatune_h.PT_INT(), number);
@@ -115,15 +74,54 @@ final class ArgumentWriter {
       case Boolean flag -> put(slots, slot, panatune_h.PT_BOOL(), flag ? 1 : 0);
       case DType type -> put(slots, slot, panatune_h.PT_DTYPE(), type.scalarType());
       case Device device -> put(slots, slot, panatune_h.PT_DEVICE(), device.packed());
+      case long[] list -> {
+        MemorySegment.copy(list, 0, lists, ValueLayout.JAVA_LONG, offset, list.length);
+        refer(slots, slot, panatune_h.PT_INT_LIST(), list.length, lists.address() + offset);
+        yield 8L * list.length;
+      }
+      case double[] list -> {
+        MemorySegment.copy(list, 0, lists, ValueLayout.JAVA_DOUBLE, offset, list.length);
+        refer(slots, slot, panatune_h.PT_DOUBLE_LIST(), list.length, lists.address() + offset);
+        yield 8L * list.length;
+      }
+      case boolean[] list -> {
+        for (int i = 0; i < list.length; i++) {
+          lists.set(ValueLayout.JAVA_BYTE, offset + i, (byte) (list[i] ? 1 : 0));
+        }
+        refer(slots, slot, panatune_h.PT_BOOL_LIST(), list.length, lists.address() + offset);
+        yield aligned(list.length);
+      }
+      case Tensor[] list -> {
+        for (int i = 0; i < list.length; i++) {
+          long handle = list[i] == null ? 0 : list[i].handle();
+          lists.set(ValueLayout.JAVA_LONG, offset + 8L * i, handle);
+        }
+        refer(slots, slot, panatune_h.PT_TENSOR_LIST(), list.length, lists.address() + offset);
+        yield 8L * list.length;
+      }
+      case String text -> {
+        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+        MemorySegment.copy(bytes, 0, lists, ValueLayout.JAVA_BYTE, offset, bytes.length);
+        refer(slots, slot, panatune_h.PT_STRING(), bytes.length, lists.address() + offset);
+        yield aligned(bytes.length);
+      }
       default ->
           throw new TensorException(
               "an operator takes no argument of type " + argument.getClass().getName());
-    }
+    };
   }
 
-  private static void put(MemorySegment slots, long slot, int tag, long value) {
+  /** Writes a value that needs no room beside its slot, and says so: 0 bytes. */
+  private static long put(MemorySegment slots, long slot, int tag, long value) {
     slots.set(ValueLayout.JAVA_INT, slot, tag);
     slots.set(ValueLayout.JAVA_LONG, slot + VALUE, value);
+    return 0;
+  }
+
+  private static void refer(MemorySegment slots, long slot, int tag, int length, long address) {
+    slots.set(ValueLayout.JAVA_INT, slot, tag);
+    slots.set(ValueLayout.JAVA_INT, slot + LENGTH, length);
+    slots.set(ValueLayout.JAVA_LONG, slot + VALUE, address);
   }
 
   private static long aligned(long bytes) {

@@ -6,7 +6,6 @@ import dev.panatune.error.TensorException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
 
 /**
  * An operator of libtorch, or of ours, found once and called through the dispatcher.
@@ -133,8 +132,12 @@ public final class Op {
   }
 
   private static int listedTensors(Object[] arguments) {
-    return Arrays.stream(arguments)
-        .mapToInt(argument -> argument instanceof Tensor[] list ? list.length : 0)
-        .sum();
+    int count = 0;
+    for (Object argument : arguments) {
+      if (argument instanceof Tensor[] list) {
+        count += list.length;
+      }
+    }
+    return count;
   }
 }
