@@ -71,6 +71,11 @@ CASES = {
     "prefix_nf4": {"method": "prefix", "num_virtual_tokens": 3, "quant": ("nf4", True)},
     "prefix_gpt2": {"method": "prefix", "num_virtual_tokens": 4, "base": "gpt2"},
     "ia3_gpt2": {"method": "ia3", "base": "gpt2"},
+    "ia3_second": {
+        "method": "ia3",
+        "target_modules": ["q_proj", "k_proj", "down_proj"],
+        "feedforward_modules": ["down_proj"],
+    },
 }
 OWN_KEYS = ("method", "quant", "merged", "base")
 

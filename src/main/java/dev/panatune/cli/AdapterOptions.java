@@ -16,7 +16,7 @@ final class AdapterOptions {
       names = "--adapter",
       paramLabel = "[NAME=]DIR",
       description =
-          "A PEFT adapter to put on it. Several LoRA adapters may be given; their updates are added"
+          "A PEFT adapter to put on it. Several of LoRA or IA3 may be given; their updates are added"
               + " up.")
   private List<String> adapters = List.of();
 
@@ -31,7 +31,7 @@ final class AdapterOptions {
       names = "--combination",
       paramLabel = "TYPE",
       description =
-          "With --adapter-weights: svd (default), linear, cat, ties, dare_linear, dare_ties,"
+          "With --adapter-weights: svd (default), linear (all that IA3 has), cat, ties, dare_linear, dare_ties,"
               + " magnitude_prune, or one of the last four with _svd.")
   private String combination;
 

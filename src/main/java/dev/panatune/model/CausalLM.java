@@ -157,7 +157,8 @@ public final class CausalLM extends Module {
   }
 
   /**
-   * Puts virtual tokens in front of every text from now on. They become a part of the model.
+   * Puts virtual tokens in front of every text from now on. They are a part of the model until they
+   * are detached.
    *
    * @throws ConfigurationException if there are some already
    */
@@ -169,10 +170,10 @@ public final class CausalLM extends Module {
     front = new FrontOfText(tokens);
   }
 
-  /** Lets the virtual tokens that are attached take part, or not. */
-  public void useVirtualTokens(boolean use) {
-    VirtualTokens attached = (VirtualTokens) children().get(VIRTUAL_TOKENS);
-    front = use && attached != null ? new FrontOfText(attached) : FrontOfText.NOTHING;
+  /** Takes the virtual tokens out that are attached; they are the caller's. */
+  public void detach() {
+    removeChild(VIRTUAL_TOKENS);
+    front = FrontOfText.NOTHING;
   }
 
   /** Returns the positions that virtual tokens take of the model's context. */

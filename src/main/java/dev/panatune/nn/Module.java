@@ -73,6 +73,13 @@ public abstract class Module implements AutoCloseable {
     return slot;
   }
 
+  /** Takes a child out, which is not closed: it is the caller's. */
+  protected final void removeChild(String childName) {
+    Module child = slot(childName, childName).module();
+    slots.remove(childName);
+    child.moveTo(null, "");
+  }
+
   private void moveTo(Module newParent, String newName) {
     parent = newParent;
     name = newName;

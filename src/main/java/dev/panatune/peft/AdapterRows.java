@@ -28,10 +28,7 @@ public final class AdapterRows implements AutoCloseable {
     for (String name : adapters.names()) {
       Tensor index = index(names, name);
       indices.add(index);
-      adapters
-          .switchable(List.of(name))
-          .getFirst()
-          .setRows(new AdapterState.Rows(index, names.size()));
+      adapters.lora(name).setRows(new AdapterState.Rows(index, names.size()));
     }
   }
 
@@ -39,8 +36,8 @@ public final class AdapterRows implements AutoCloseable {
     if (adapters.isTraining()) {
       throw new ConfigurationException("adapters are chosen by row in use, not in training");
     }
-    adapters.switchable(adapters.names());
-    adapters.switchable(chosen).forEach(adapter -> adapter.whole().layers());
+    adapters.names().forEach(adapters::lora);
+    chosen.forEach(name -> adapters.lora(name).whole().layers());
   }
 
   private static Tensor index(List<String> names, String name) {
@@ -59,7 +56,7 @@ public final class AdapterRows implements AutoCloseable {
   /** Lets the active adapters take part again in all rows. */
   @Override
   public void close() {
-    adapters.switchable(adapters.names()).forEach(adapter -> adapter.setRows(null));
+    adapters.names().forEach(name -> adapters.lora(name).setRows(null));
     indices.forEach(Tensor::close);
   }
 }

@@ -2,7 +2,6 @@ package dev.panatune.peft;
 
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.model.CausalLM;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -70,7 +69,22 @@ final class AdapterSet {
       return adapter;
     }
     throw new ConfigurationException(
-        "%s is %s; only LoRA adapters can be switched or be several on a model"
+        "%s is %s, which cannot be switched or be one of several on a model"
+            .formatted(name, get(name).config().summary()));
+  }
+
+  /**
+   * An adapter of LoRA.
+   *
+   * @throws ConfigurationException if it is of another method: as in PEFT, only LoRA adapters can
+   *     be chosen by row and swapped in place
+   */
+  LoraAdapter lora(String name) {
+    if (get(name) instanceof LoraAdapter adapter) {
+      return adapter;
+    }
+    throw new ConfigurationException(
+        "%s is %s; as in PEFT, only LoRA adapters can be chosen by row or swapped in place"
             .formatted(name, get(name).config().summary()));
   }
 
@@ -123,26 +137,17 @@ final class AdapterSet {
     }
   }
 
-  /** As in PEFT, two cannot both replace a module, or a token's embedding. */
+  /** As in PEFT, two cannot both replace a module, a token's embedding, or a text's front. */
   private void checkApart(List<String> names) {
     Map<String, String> owners = new HashMap<>();
     for (String name : names) {
-      SwitchableAdapter adapter = switchable(name);
-      List<String> replaced = new ArrayList<>(adapter.whole().masters().keySet());
-      adapter
-          .layers()
-          .forEach((path, layer) -> {
-            if (layer instanceof TokenLayer tokens) {
-              tokens.ids().forEach(id -> replaced.add(path + ", token " + id));
-            }
-          });
-      for (String key : replaced) {
+      for (String key : switchable(name).replaced()) {
         String other = owners.put(key, name);
         if (other != null) {
           throw new ConfigurationException(
               other.equals(name)
                   ? name + " is named twice"
-                  : "%s and %s cannot be active together: both train %s"
+                  : "%s and %s cannot be active together: both replace %s"
                       .formatted(other, name, key));
         }
       }
@@ -152,29 +157,29 @@ final class AdapterSet {
     }
   }
 
-  void add(String name, PeftConfig config) {
+  void add(String name, PeftConfig config, AdapterOrigin origin) {
     checkName(name);
     if (adapters.containsKey(name)) {
       throw new ConfigurationException("there is an adapter " + name + " already");
     }
-    if (!(config instanceof LoraConfig lora)) {
+    PeftConfig other = first().config();
+    if (config.peftType() != other.peftType()) {
       throw new ConfigurationException(
-          "%s is %s; only LoRA adapters can be several on a model"
-              .formatted(name, config.summary()));
+          "%s is %s, and the model has %s: as in PEFT, all adapters on a model are of one method"
+              .formatted(name, config.summary(), other.summary()));
     }
     switchable(names());
-    if (lora.bias() != LoraBias.NONE && trainsBiases()) {
+    if (trainsBiases(config) && adapters.values().stream().anyMatch(AdapterSet::trainsBiases)) {
       throw new ConfigurationException(
           name
               + " trains biases (bias: "
-              + lora.bias().peftName()
-              + "), and another adapter does"
-              + " so too: as in PEFT, only one on a model can");
+              + ((LoraConfig) config).bias().peftName()
+              + "), and another adapter does so too: as in PEFT, only one on a model can");
     }
     // A new adapter starts from the model itself, not from what others trained of it.
     switchable(active).forEach(adapter -> adapter.setEnabled(false));
     try {
-      LoraAdapter added = LoraAdapter.of(model, lora);
+      Adapter added = Adapter.of(model, config, origin);
       added.setTraining(training);
       added.setEnabled(false);
       adapters.put(name, added);
@@ -183,10 +188,12 @@ final class AdapterSet {
     }
   }
 
-  private boolean trainsBiases() {
-    return adapters.values().stream()
-        .anyMatch(
-            adapter -> adapter.config() instanceof LoraConfig lora && lora.bias() != LoraBias.NONE);
+  private static boolean trainsBiases(Adapter adapter) {
+    return trainsBiases(adapter.config());
+  }
+
+  private static boolean trainsBiases(PeftConfig config) {
+    return config instanceof LoraConfig lora && lora.bias() != LoraBias.NONE;
   }
 
   private static void checkName(String name) {
@@ -210,7 +217,7 @@ final class AdapterSet {
   }
 
   void rescale(String name, PeftConfig config, Runnable reading) {
-    SwitchableAdapter adapter = switchable(name);
+    LoraAdapter adapter = lora(name);
     if (!(config instanceof LoraConfig lora) || lora.initLoraWeights().changesBase()) {
       throw new ConfigurationException(
           "%s cannot take the place of %s: %s"
@@ -226,12 +233,9 @@ final class AdapterSet {
   }
 
   void addWeighted(String name, Combination combination, TaskArithmetic.Masks masks) {
-    List<LoraAdapter> sources = new ArrayList<>();
-    for (String source : combination.adapters()) {
-      sources.add((LoraAdapter) switchable(source));
-    }
-    add(name, combination.config(sources));
-    LoraAdapter added = (LoraAdapter) get(name);
+    List<Adapter> sources = combination.adapters().stream().map(this::get).toList();
+    add(name, combination.config(sources), AdapterOrigin.FRESH);
+    Adapter added = get(name);
     try {
       combination.fill(added, sources, masks);
     } catch (RuntimeException e) {

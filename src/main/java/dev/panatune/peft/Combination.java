@@ -6,17 +6,16 @@ import dev.panatune.tensor.Op;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
 import java.util.ArrayList;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.Set;
-import java.util.stream.Collectors;
 
 /**
- * A new LoRA adapter made of others: PEFT's {@code add_weighted_adapter}.
+ * A new adapter made of others, of LoRA or IA3: PEFT's {@code add_weighted_adapter}. IA3's vectors
+ * are added up, each times its weight; there is no other type of it.
  *
  * @param adapters the names of the others
  * @param weights what each counts; negative ones subtract
@@ -85,8 +84,40 @@ public record Combination(
         adapters, weights, type, svdRank, svdClamp, OptionalDouble.of(share), majoritySign);
   }
 
-  /** The configuration of the new adapter: the first one's, with other layers and rank. */
-  LoraConfig config(List<LoraAdapter> sources) {
+  /**
+   * The configuration of the new adapter: the first one's, with the layers of all.
+   *
+   * @param sources all of one method
+   */
+  PeftConfig config(List<Adapter> sources) {
+    return switch (sources.getFirst()) {
+      case LoraAdapter _ -> loraConfig(cast(LoraAdapter.class, sources));
+      case Ia3Adapter _ -> {
+        refuseOptions();
+        yield Ia3Combination.config(cast(Ia3Adapter.class, sources));
+      }
+      default ->
+          throw new ConfigurationException(
+              "%s is nothing that can be combined: LoRA and IA3 adapters can"
+                  .formatted(sources.getFirst().config().summary()));
+    };
+  }
+
+  private void refuseOptions() {
+    boolean plain = svdRank.isEmpty() && svdClamp.isEmpty() && density.isEmpty();
+    if (type != CombinationType.LINEAR || !plain) {
+      throw new ConfigurationException(
+          "IA3 adapters are combined by linear alone, without svd_rank, svd_clamp and density; %s"
+                  .formatted(type.peftName())
+              + " is of LoRA");
+    }
+  }
+
+  private static <A extends Adapter> List<A> cast(Class<A> kind, List<Adapter> sources) {
+    return sources.stream().map(kind::cast).toList();
+  }
+
+  private LoraConfig loraConfig(List<LoraAdapter> sources) {
     sources.forEach(Combination::checkPlain);
     if (type.prunes() && density.isEmpty()) {
       throw new ConfigurationException(type.peftName() + " needs a density, above 0 and at most 1");
@@ -117,7 +148,9 @@ public record Combination(
                 "init_lora_weights",
                 true,
                 "target_modules",
-                targets(sources)));
+                CombinedTargets.of(
+                    sources.stream().map(it -> it.config().targetModules()).toList(),
+                    sources.stream().map(it -> it.layers().keySet()).toList())));
   }
 
   private static void checkPlain(LoraAdapter adapter) {
@@ -152,30 +185,16 @@ public record Combination(
     return ranks.getFirst();
   }
 
-  private static Object targets(List<LoraAdapter> sources) {
-    List<TargetModules> all =
-        sources.stream().map(source -> source.config().targetModules().orElseThrow()).toList();
-    if (all.stream().allMatch(TargetModules.Regex.class::isInstance)) {
-      return all.stream()
-          .map(targets -> "(" + targets.toJson() + ")")
-          .collect(Collectors.joining("|"));
+  /** Fills the new adapter's tensors. */
+  void fill(Adapter added, List<Adapter> sources, TaskArithmetic.Masks masks) {
+    if (added instanceof LoraAdapter lora) {
+      fill(lora, cast(LoraAdapter.class, sources), masks);
+    } else {
+      Ia3Combination.fill((Ia3Adapter) added, cast(Ia3Adapter.class, sources), weights);
     }
-    if (all.stream().anyMatch(TargetModules.Regex.class::isInstance)) {
-      throw new ConfigurationException(
-          "adapters whose target_modules are names and expressions cannot be combined");
-    }
-    Set<String> names = new LinkedHashSet<>();
-    for (int i = 0; i < all.size(); i++) {
-      names.addAll(
-          all.get(i) instanceof TargetModules.Names some
-              ? some.names()
-              : sources.get(i).layers().keySet());
-    }
-    return List.copyOf(names);
   }
 
-  /** Fills the new adapter's factors. */
-  void fill(LoraAdapter added, List<LoraAdapter> sources, TaskArithmetic.Masks masks) {
+  private void fill(LoraAdapter added, List<LoraAdapter> sources, TaskArithmetic.Masks masks) {
     TaskArithmetic arithmetic =
         new TaskArithmetic(type, density.orElse(1), majoritySign.equals("frequency"), masks);
     try (GradMode _ = GradMode.disable()) {

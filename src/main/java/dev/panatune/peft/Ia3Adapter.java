@@ -1,5 +1,6 @@
 package dev.panatune.peft;
 
+import dev.panatune.error.ConfigurationException;
 import dev.panatune.model.CausalLM;
 import dev.panatune.nn.LinearLayer;
 import dev.panatune.nn.Module;
@@ -9,21 +10,20 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
-import java.util.function.UnaryOperator;
+import java.util.Set;
 
 /** (IA)³ in a model: vectors at linear layers, and what is trained whole with them. */
-final class Ia3Adapter implements MergeableAdapter {
+final class Ia3Adapter implements SwitchableAdapter, MergeableAdapter {
   private final CausalLM model;
   private final Ia3Config config;
   private final SequencedMap<String, Ia3Linear> layers = new LinkedHashMap<>();
-  private final WholeParameters whole;
-  private final SequencedMap<String, Tensor> parameters;
-  private boolean enabled = true;
+  private final WholeParameters whole = new WholeParameters();
+  private final SequencedMap<String, Tensor> parameters = new LinkedHashMap<>();
+  private final Participation participation = new Participation(whole, parameters);
 
   private Ia3Adapter(CausalLM model, Ia3Config config) {
     this.model = model;
     this.config = config;
-    whole = new WholeParameters();
     SequencedMap<String, LinearLayer> targets =
         TargetLayers.find(
             model,
@@ -32,15 +32,35 @@ final class Ia3Adapter implements MergeableAdapter {
             config.modulesToSave(),
             "IA3");
     List<Map.Entry<String, Module>> saved = WholeParameters.modules(model, config.modulesToSave());
-    model.setTrainable(false);
+    targets.forEach(this::checkSide);
     targets.forEach((path, target) -> {
       Ia3Linear layer = new Ia3Linear(target, config.isFeedforward(path), config.initIa3Weights());
       model.replaceChild(path, layer);
       layers.put(path, layer);
     });
     saved.forEach(whole::trainModule);
-    layers.values().forEach(Ia3Linear::markTrainable);
-    parameters = new LinkedHashMap<>(model.trainableParameters());
+    layers.forEach((path, layer) ->
+        layer.tensors().forEach((name, tensor) -> parameters.put(path + "." + name, tensor)));
+    parameters.values().forEach(tensor -> tensor.requiresGrad(true));
+    parameters.putAll(whole.masters());
+  }
+
+  /** In PEFT one layer has the vectors of all adapters, which scale its input or its output. */
+  private void checkSide(String path, LinearLayer target) {
+    LinearLayer layer = target;
+    while (layer instanceof Ia3Linear other) {
+      if (other.isFeedforward() != config.isFeedforward(path)) {
+        throw new ConfigurationException(
+            ("feedforward_modules: another adapter scales the %s of %s, and this one its %s; as in"
+                    + " PEFT all adapters on a layer scale the same")
+                .formatted(side(other.isFeedforward()), path, side(config.isFeedforward(path))));
+      }
+      layer = other.base();
+    }
+  }
+
+  private static String side(boolean feedforward) {
+    return feedforward ? "input" : "output";
   }
 
   static Ia3Adapter of(CausalLM model, Ia3Config config) {
@@ -73,20 +93,13 @@ final class Ia3Adapter implements MergeableAdapter {
 
   @Override
   public void setEnabled(boolean enabled) {
-    if (enabled != this.enabled) {
-      this.enabled = enabled;
-      if (enabled) {
-        whole.attach();
-      } else {
-        whole.detach();
-      }
-    }
+    participation.setAttached(enabled);
     setBypassed(!enabled);
   }
 
   @Override
   public void setBypassed(boolean bypassed) {
-    layers.values().forEach(layer -> layer.setEnabled(enabled && !bypassed));
+    layers.values().forEach(layer -> layer.setEnabled(participation.isAttached() && !bypassed));
   }
 
   @Override
@@ -95,9 +108,29 @@ final class Ia3Adapter implements MergeableAdapter {
   }
 
   @Override
+  public WholeParameters whole() {
+    return whole;
+  }
+
+  @Override
+  public Set<String> replaced() {
+    return whole.masters().keySet();
+  }
+
+  @Override
+  public void remove() {
+    whole.remove();
+    layers.forEach((path, layer) -> {
+      OriginalModules.unwrap(model, path, layer);
+      layer.close();
+    });
+    layers.clear();
+    parameters.clear();
+  }
+
+  @Override
   public void freeze() {
-    parameters.values().forEach(tensor -> tensor.requiresGrad(false));
-    parameters.putAll(whole.castBack(UnaryOperator.identity()));
+    participation.freeze();
   }
 
   @Override

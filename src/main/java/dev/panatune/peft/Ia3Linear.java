@@ -78,9 +78,9 @@ final class Ia3Linear extends Module implements AdaptedLinear {
     return tensors;
   }
 
-  /** A gradient is computed for the vector. */
-  void markTrainable() {
-    vector().requiresGrad(true);
+  /** Whether the input is scaled. */
+  boolean isFeedforward() {
+    return feedforward;
   }
 
   /** Whether the vector takes part. */

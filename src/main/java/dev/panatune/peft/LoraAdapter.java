@@ -11,29 +11,29 @@ import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
-import java.util.function.UnaryOperator;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /**
  * LoRA in a model: low-rank updates beside linear layers and embeddings, single tokens' embeddings,
  * and what is trained whole with them.
  */
-final class LoraAdapter implements SwitchableAdapter {
+final class LoraAdapter implements SwitchableAdapter, MergeableAdapter {
   /** The names among the targets that make PEFT save embeddings. */
   private static final List<String> EMBEDDING_NAMES = List.of("embed_tokens", "lm_head");
 
   private final CausalLM model;
   private LoraConfig config;
-  private boolean attached = true;
-  private boolean trainable = true;
   private final AdapterState state = new AdapterState();
   private final SequencedMap<String, MergeableLayer> layers = new LinkedHashMap<>();
   private final SequencedMap<String, TrainedRows<?>> rowLayers = new LinkedHashMap<>();
   private final WholeParameters whole = new WholeParameters();
   private final SequencedMap<String, Tensor> parameters = new LinkedHashMap<>();
+  private final Participation participation = new Participation(whole, parameters);
 
   private LoraAdapter(CausalLM model, LoraConfig wanted) {
     this.model = model;
@@ -189,29 +189,17 @@ final class LoraAdapter implements SwitchableAdapter {
   @Override
   public void setEnabled(boolean enabled) {
     state.setEnabled(enabled);
-    if (enabled != attached) {
-      attached = enabled;
-      if (enabled) {
-        whole.attach();
-      } else {
-        whole.detach();
-      }
-    }
-    requireGradients(enabled && trainable);
-  }
-
-  private void requireGradients(boolean required) {
-    parameters.values().forEach(tensor -> tensor.requiresGrad(required));
+    participation.setAttached(enabled);
   }
 
   @Override
   public void setBypassed(boolean bypassed) {
-    state.setEnabled(attached && !bypassed);
+    state.setEnabled(participation.isAttached() && !bypassed);
   }
 
-  @Override
-  public void setRows(AdapterState.Rows rows) {
-    state.setEnabled(rows != null || attached);
+  /** Limits it to some rows of the batches that come; null ends that. */
+  void setRows(AdapterState.Rows rows) {
+    state.setEnabled(rows != null || participation.isAttached());
     state.setRows(rows);
     rowLayers.forEach((path, layer) -> {
       OriginalModules.unwrap(model, path, layer);
@@ -219,7 +207,7 @@ final class LoraAdapter implements SwitchableAdapter {
     });
     rowLayers.clear();
     if (rows == null) {
-      if (attached) {
+      if (participation.isAttached()) {
         whole.attach();
       }
     } else {
@@ -248,6 +236,17 @@ final class LoraAdapter implements SwitchableAdapter {
   }
 
   @Override
+  public Set<String> replaced() {
+    Set<String> replaced = new LinkedHashSet<>(whole.masters().keySet());
+    layers.forEach((path, layer) -> {
+      if (layer instanceof TokenLayer tokens) {
+        tokens.ids().forEach(id -> replaced.add(path + ", token " + id));
+      }
+    });
+    return replaced;
+  }
+
+  @Override
   public void remove() {
     whole.remove();
     layers.forEach((path, layer) -> {
@@ -258,8 +257,8 @@ final class LoraAdapter implements SwitchableAdapter {
     parameters.clear();
   }
 
-  @Override
-  public void rescale(LoraConfig other) {
+  /** Takes another configuration's scales; the rest of the two is alike. */
+  void rescale(LoraConfig other) {
     layers.forEach((path, layer) -> {
       if (layer instanceof LoraLayer lora) {
         lora.setScaling(other.scaleOf(path).scaling());
@@ -271,9 +270,7 @@ final class LoraAdapter implements SwitchableAdapter {
 
   @Override
   public void freeze() {
-    trainable = false;
-    requireGradients(false);
-    parameters.putAll(whole.castBack(UnaryOperator.identity()));
+    participation.freeze();
   }
 
   @Override

@@ -7,6 +7,9 @@ interface MergeableAdapter extends Adapter {
   /** Leaves the layers as they are though it takes part: their weights have it in them. */
   void setBypassed(boolean bypassed);
 
+  /** What is trained whole with it. */
+  WholeParameters whole();
+
   /** Its layers, by the paths that they had in the model. */
   SequencedMap<String, ? extends MergeableLayer> layers();
 }

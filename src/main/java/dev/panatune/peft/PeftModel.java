@@ -17,8 +17,9 @@ import java.util.Set;
  * A model with one adapter in it, or several. The model stays the caller's and runs as before, now
  * with the adapters that are active; all but those is frozen.
  *
- * <p>Several adapters are of LoRA, each under a name; the first is {@value #DEFAULT} unless it is
- * given another. What they add is added up where several are active.
+ * <p>Several adapters are of one method, each under a name; the first is {@value #DEFAULT} unless
+ * it is given another. Where several are active, what LoRA adapters add is added up, and what IA3
+ * adapters scale is scaled by all; of prompts and prefixes one is active.
  */
 public final class PeftModel {
   /** The name of an adapter that is not given one. */
@@ -134,12 +135,16 @@ public final class PeftModel {
   /**
    * Adds a fresh adapter beside those that are there. It is not active.
    *
-   * @throws ConfigurationException if there is one of that name, it does not fit the model, or it
-   *     trains the model's biases though another adapter does
+   * @throws ConfigurationException if there is one of that name, it is of another method, it does
+   *     not fit the model, or it trains the model's biases though another adapter does
    */
   public void addAdapter(String name, PeftConfig config) {
+    add(name, config, AdapterOrigin.FRESH);
+  }
+
+  private void add(String name, PeftConfig config, AdapterOrigin origin) {
     checkUnmerged("add an adapter");
-    adapters.add(name, config);
+    adapters.add(name, config, origin);
   }
 
   /**
@@ -149,7 +154,7 @@ public final class PeftModel {
    */
   public void loadAdapter(String name, Path directory, boolean trainable) {
     PeftConfig config = AdapterFiles.readConfig(directory);
-    addAdapter(name, config);
+    add(name, config, AdapterOrigin.stored(trainable));
     try {
       readParameters(name, directory);
     } catch (RuntimeException e) {
@@ -309,12 +314,11 @@ public final class PeftModel {
     if (adapters.names().size() == 1) {
       report = adapters.get(chosen.getFirst()).mergeAndUnload(options);
     } else {
-      List<SwitchableAdapter> merged = adapters.switchable(chosen);
+      List<MergeableAdapter> merged = adapters.mergeable(chosen);
       adapters.activate(chosen);
-      List<WholeParameters> wholes = merged.stream().map(SwitchableAdapter::whole).toList();
+      List<WholeParameters> wholes = merged.stream().map(MergeableAdapter::whole).toList();
       Merge into =
-          new Merge(
-              model, merged.stream().map(SwitchableAdapter::layers).toList(), wholes, options);
+          new Merge(model, merged.stream().map(MergeableAdapter::layers).toList(), wholes, options);
       adapters.removeAllBut(Set.copyOf(chosen));
       report = into.run();
     }

@@ -1,9 +1,9 @@
 package dev.panatune.peft;
 
-import java.util.SequencedMap;
+import java.util.Set;
 
-/** An adapter that may be one of several on a model: put in and out, merged, chosen for rows. */
-interface SwitchableAdapter extends MergeableAdapter {
+/** An adapter that may be one of several on a model, put in and out. */
+interface SwitchableAdapter extends Adapter {
   /**
    * Lets it take part with all that it trained, or puts everything back as it was without it; it is
    * frozen for as long as it does not take part.
@@ -11,17 +11,8 @@ interface SwitchableAdapter extends MergeableAdapter {
   @Override
   void setEnabled(boolean enabled);
 
-  /** Limits it to some rows of the batches that come; null ends that. */
-  void setRows(AdapterState.Rows rows);
-
-  @Override
-  SequencedMap<String, MergeableLayer> layers();
-
-  /** What is trained whole with it. */
-  WholeParameters whole();
-
-  /** Takes another configuration's scales; the rest of the two is alike. */
-  void rescale(LoraConfig other);
+  /** What it puts something else in the place of, by name: of two that do, one can be active. */
+  Set<String> replaced();
 
   /** Takes it out of the model and frees it. */
   void remove();

@@ -8,13 +8,14 @@ import dev.panatune.nn.Module;
 import dev.panatune.tensor.Tensor;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
-import java.util.function.UnaryOperator;
+import java.util.Set;
 
 /** Virtual tokens in front of a model's texts: a soft prompt, or a prefix of keys and values. */
-abstract class VirtualTokenAdapter implements Adapter {
+abstract class VirtualTokenAdapter implements SwitchableAdapter {
   /** The method's one tensor in the file. */
   static final String KEY = "prompt_embeddings";
 
@@ -22,12 +23,15 @@ abstract class VirtualTokenAdapter implements Adapter {
   private static final String WHOLE_PREFIX = "base_model.";
 
   private final CausalLM model;
+  private final VirtualTokens tokens;
   private final WholeParameters whole = new WholeParameters();
   private final SequencedMap<String, Tensor> parameters;
+  private final Participation participation;
 
   /** Freezes the model and attaches the tokens. */
   VirtualTokenAdapter(CausalLM model, VirtualTokens tokens, TaskType task) {
     this.model = model;
+    this.tokens = tokens;
     List<Map.Entry<String, Module>> heads =
         WholeParameters.modules(model, task.withHeads(List.of()));
     try {
@@ -36,10 +40,13 @@ abstract class VirtualTokenAdapter implements Adapter {
       tokens.close();
       throw e;
     }
+    // Others may be in their place when the model is closed.
+    model.closeAlso(tokens);
     model.setTrainable(false);
     tokens.setTrainable(true);
     heads.forEach(whole::trainModule);
     parameters = new LinkedHashMap<>(model.trainableParameters());
+    participation = new Participation(whole, parameters);
   }
 
   /** The model's facts that PEFT writes into the configuration. */
@@ -98,13 +105,34 @@ abstract class VirtualTokenAdapter implements Adapter {
 
   @Override
   public void setEnabled(boolean enabled) {
-    model.useVirtualTokens(enabled);
+    if (enabled != participation.isAttached()) {
+      if (enabled) {
+        model.attach(tokens);
+      } else {
+        model.detach();
+      }
+    }
+    participation.setAttached(enabled);
+  }
+
+  @Override
+  public Set<String> replaced() {
+    Set<String> replaced = new LinkedHashSet<>(whole.masters().keySet());
+    replaced.add("the tokens in front of a text");
+    return replaced;
+  }
+
+  @Override
+  public void remove() {
+    setEnabled(false);
+    whole.remove();
+    tokens.close();
+    parameters.clear();
   }
 
   @Override
   public void freeze() {
-    parameters.values().forEach(tensor -> tensor.requiresGrad(false));
-    parameters.putAll(whole.castBack(UnaryOperator.identity()));
+    participation.freeze();
   }
 
   @Override

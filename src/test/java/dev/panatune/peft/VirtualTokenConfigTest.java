@@ -83,14 +83,14 @@ class VirtualTokenConfigTest {
       assertEquals(4, model.virtualPositions());
       assertEquals(4, model.leadingPositions());
       assertEquals(7, model.logits(ids).size(1));
-      prompt.setEnabled(false);
-      assertEquals(0, model.virtualPositions());
-      assertEquals(3, model.logits(ids).size(1));
       var error =
           assertThrows(
               ConfigurationException.class,
               () -> PeftModel.create(model, PrefixTuningConfig.of(2)));
       assertTrue(error.getMessage().contains("virtual tokens already"), error.getMessage());
+      prompt.setEnabled(false);
+      assertEquals(0, model.virtualPositions());
+      assertEquals(3, model.logits(ids).size(1));
     }
   }
 
