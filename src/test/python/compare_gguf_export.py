@@ -5,7 +5,8 @@
 Needs torch 2.13.0, transformers 5.23.0 and gguf 0.19.0. For each of F32, F16, BF16 and Q8_0: every tensor that the gguf
 package reads, under its own name for it, is what it would have quantised itself, bit for bit; transformers' logits from
 the file (where it reads the architecture) are those from the directory that `panatune export` makes of the same file
-(2e-5 of the largest), and in F32 those of the model itself; tokenizer and chat template come back. Where the package
+(2e-5 of the largest), and in F32 those of the model itself; tokenizer and chat template come back, and a vocabulary of the
+kind llama, beside a Mistral with a window, too. Where the package
 llama_cpp is there, llama.cpp loads the F32 file too; its logits are the same to 1e-2 (its GELU is a table of half floats).
 """
 
@@ -19,7 +20,7 @@ import time
 import gguf
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 try:
     import llama_cpp
@@ -27,6 +28,7 @@ except ImportError:
     llama_cpp = None
 
 import family_models
+import tokenizer_fixtures
 from family_models import LLAMA3, LONG, rope
 from make_gguf_families import stored
 
@@ -173,6 +175,43 @@ def check(rng, family, folder):
     assert back.chat_template == tokenizer.chat_template
 
 
+def check_sentence_piece(rng, folder):
+    """A Mistral with a window and a vocabulary of the kind `llama`."""
+    metadata = tokenizer_fixtures.sentence_piece()
+    expected = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer_fixtures.read_by_transformers(metadata), bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
+    source = folder / "model"
+    expected.save_pretrained(source)
+    window = 20
+    settings = dict(
+        model_type="mistral", vocab_size=len(expected) + 3, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=128, sliding_window=window, initializer_range=0.2,
+        bos_token_id=1, eos_token_id=2,
+    )  # fmt: skip
+    model = family_models.build(settings, rng.randrange(1 << 30))
+    model.save_pretrained(source)
+    file = folder / "f32.gguf"
+    panatune("export", "--model", source, "--out", file, "--type", "f32")
+    fields = gguf.GGUFReader(file).fields
+    tokens = fields["tokenizer.ggml.tokens"].contents()
+    assert tokens[: len(expected)] == metadata["tokenizer.ggml.tokens"] and len(tokens) == len(expected) + 3
+    types = fields["tokenizer.ggml.token_type"].contents()
+    assert types == metadata["tokenizer.ggml.token_type"] + [5] * 3
+    panatune("export", "--model", file, "--out", folder / "f32", "--dtype", "fp32")
+    for back in [AutoTokenizer.from_pretrained(folder, gguf_file=file.name), AutoTokenizer.from_pretrained(folder / "f32")]:
+        for text in tokenizer_fixtures.CORPUS:
+            ids = expected(text).input_ids
+            assert back(text).input_ids == ids and back.decode(ids) == expected.decode(ids), text
+    long = torch.tensor([[rng.randrange(3, 320) for _ in range(2 * window)]])
+    ours = AutoModelForCausalLM.from_pretrained(folder / "f32", dtype=torch.float32, attn_implementation="eager").eval()
+    assert ours.config.sliding_window == window
+    same(logits(ours, long), logits(model, long), "mistral")
+    # transformers' own reader knows of no window in the architecture llama.
+    read = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file.name, dtype=torch.float32, attn_implementation="eager").eval()
+    same(logits(read, long[:, :window]), logits(model, long[:, :window]), "mistral, read by transformers")
+
+
 def main():
     torch.set_num_threads(1)
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 0
@@ -185,6 +224,9 @@ def main():
             check(random.Random(seed + count), family, pathlib.Path(folder))
         print(family, "equal", flush=True)
         count += 1
+    with tempfile.TemporaryDirectory() as folder:
+        check_sentence_piece(random.Random(seed), pathlib.Path(folder))
+    print("mistral with a window, a vocabulary of the kind llama: equal")
     print(f"{count} models, 4 files each: equal")
 
 

@@ -3,6 +3,7 @@ package dev.panatune.cli;
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.format.GgmlType;
 import dev.panatune.model.LoadOptions;
+import dev.panatune.model.ModelConfig;
 import dev.panatune.run.AdapterChoice;
 import dev.panatune.run.OpenModel;
 import dev.panatune.tensor.DType;
@@ -12,6 +13,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -86,12 +88,29 @@ final class ExportCommand implements Callable<Integer> {
       DType stored = open.model().namedParameters().values().iterator().next().dtype();
       if (gguf) {
         open.pretrained().saveGguf(out, ggmlType.orElse(STORED.get(stored)));
+        noteWindow(open.model().config());
       } else {
         open.pretrained().save(out, stored);
       }
     }
     spec.commandLine().getOut().println(out);
     return 0;
+  }
+
+  /** The file says it, but llama.cpp, and transformers reading the file, know of no such window. */
+  private void noteWindow(ModelConfig config) {
+    if (config.modelType().equals("mistral")) {
+      config.attention().windows().stream()
+          .flatMapToInt(OptionalInt::stream)
+          .findFirst()
+          .ifPresent(window ->
+              spec.commandLine()
+                  .getErr()
+                  .println(
+                      ("note: sliding_window %d: llama.cpp has no windows in the architecture llama,"
+                              + " so that texts longer than that give other results there")
+                          .formatted(window)));
+    }
   }
 
   private static void refuseOther(String value, String option, boolean gguf) {

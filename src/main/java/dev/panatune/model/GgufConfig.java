@@ -20,6 +20,8 @@ final class GgufConfig {
 
   static final String SHORT_FACTORS = "rope_factors_short.weight";
 
+  private static final String WINDOW = "attention.sliding_window";
+
   private final GgufFile file;
   private final String architecture;
   private final ModelFamily family;
@@ -54,7 +56,12 @@ final class GgufConfig {
                 new ConfigurationException(
                     "The GGUF architecture %s is not supported; supported are %s"
                         .formatted(name, known())));
-    return family.ownNames(new GgufConfig(file, family).json());
+    GgufConfig config = new GgufConfig(file, family);
+    if (family == ModelFamily.LLAMA && config.number(WINDOW, 0) > 0) {
+      // Of the families that share the architecture, Mistral alone has windows.
+      config = new GgufConfig(file, ModelFamily.MISTRAL);
+    }
+    return config.family.ownNames(config.json());
   }
 
   private static String known() {
@@ -186,6 +193,7 @@ final class GgufConfig {
         putNumber(json, "residual_multiplier", "residual_scale");
         putNumber(json, "logits_scaling", "logit_scale");
       }
+      case MISTRAL -> putWindow(json);
       case PHI3 -> {
         putWindow(json);
         json.put("partial_rotary_factor", rotatedPart());
@@ -213,9 +221,9 @@ final class GgufConfig {
   }
 
   private void putWindow(Map<String, Object> json) {
-    double window = number("attention.sliding_window", 0);
+    double window = number(WINDOW, 0);
     if (window > 0) {
-      json.put("sliding_window", wholeNumber("attention.sliding_window", window));
+      json.put("sliding_window", wholeNumber(WINDOW, window));
     }
   }
 

@@ -58,7 +58,7 @@ final class GgufHyperparameters {
         multipliers.logitSoftCap().ifPresent(cap -> put("final_logit_softcapping", cap));
         window();
       }
-      case PHI3 -> window();
+      case PHI3, MISTRAL -> window();
       case GRANITE -> {
         put("attention.scale", config.attention().scale());
         put("embedding_scale", config.multipliers().embedding());

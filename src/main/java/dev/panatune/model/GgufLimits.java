@@ -116,7 +116,7 @@ final class GgufLimits {
     switch (family) {
       case GEMMA2 -> checkWindows(layer -> (layer + 1) % GEMMA2_PATTERN != 0);
       case GEMMA3 -> checkWindows(layer -> (layer + 1) % GEMMA3_PATTERN != 0);
-      case PHI3 -> {} // every layer, or none
+      case PHI3, MISTRAL -> {} // every layer, or none
       default -> refuse(windows, "sliding_window");
     }
     for (int layer = 0; layer < config.layerCount(); layer++) {
