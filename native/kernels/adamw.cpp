@@ -18,15 +18,12 @@
 #include <map>
 #include <vector>
 
+#include "adamw_blocks.h"
 #include "cpu.h"
 #include "simd.h"
 
 namespace panatune {
 namespace {
-
-constexpr int64_t kBlock = 4096;
-// As in torch.nn.utils.clip_grad_norm_: keeps a norm of zero from dividing by zero.
-constexpr double kClipEpsilon = 1e-6;
 
 struct Update {
   at::TensorList parameters, gradients, first, second;
@@ -50,43 +47,6 @@ void check(const Update& update) {
   }
   TORCH_CHECK(update.step >= 1, "panatune::adamw_: step is ", update.step, ", but is counted from 1");
 }
-
-double clip_factor(double norm, double max_norm) {
-  return max_norm > 0 ? std::min(1.0, max_norm / (norm + kClipEpsilon)) : 1.0;
-}
-
-// The elements [begin, end) of tensor `tensor`.
-struct Block {
-  size_t tensor;
-  int64_t begin, end;
-};
-
-std::vector<Block> blocks_of(at::TensorList tensors) {
-  std::vector<Block> blocks;
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const int64_t count = tensors[i].numel();
-    for (int64_t from = 0; from < count; from += kBlock) {
-      blocks.push_back({i, from, std::min(count, from + kBlock)});
-    }
-  }
-  return blocks;
-}
-
-struct SumOfSquares {
-  template <int W>
-  PANATUNE_INLINE static void run(const float* values, int64_t count, double* sum) {
-    simd::F32<W> sums = {};
-    for (int64_t i = 0; i < count; i += W) {
-      const simd::F32<W> value = simd::load<W>(values + i, count - i);
-      sums += value * value;
-    }
-    double total = 0;
-    for (int i = 0; i < W; ++i) {
-      total += sums[i];
-    }
-    *sum = total;
-  }
-};
 
 struct Rates {
   float scale, beta1, rest1, beta2, rest2, root_correction, epsilon, step_size;
@@ -138,30 +98,13 @@ struct UpdateBlock {
   }
 };
 
-double norm_of(at::TensorList gradients, const std::vector<Block>& blocks, double scale) {
-  std::vector<double> sums(blocks.size());
-  at::parallel_for(0, static_cast<int64_t>(blocks.size()), 4, [&](int64_t begin, int64_t end) {
-    for (int64_t b = begin; b < end; ++b) {
-      const Block& block = blocks[b];
-      simd::dispatch<SumOfSquares>(gradients[block.tensor].const_data_ptr<float>() + block.begin,
-                                   block.end - block.begin, &sums[b]);
-    }
-  });
-  double total = 0;
-  for (const double sum : sums) {
-    total += sum;
-  }
-  return std::sqrt(total) * std::abs(scale);
-}
-
 // The plain operations, for other devices and types.
 at::Tensor composite(const Update& update) {
   check(update);
   if (update.parameters.empty()) {
     return at::zeros({}, at::kDouble);
   }
-  const at::Tensor norms = at::stack(at::_foreach_norm(update.gradients, 2));
-  const double norm = at::linalg_vector_norm(norms, 2).item<double>() * std::abs(update.scale);
+  const double norm = plain_norm_of(update.gradients, update.scale);
   if (std::isfinite(norm)) {
     const double factor = update.scale * clip_factor(norm, update.max_norm);
     const std::vector<at::Tensor> gradients = at::_foreach_mul(update.gradients, factor);

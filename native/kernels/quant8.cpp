@@ -201,6 +201,15 @@ at::Tensor dynamic_map() {
 
 }  // namespace
 
+Encoder8::Encoder8(const at::Tensor& code) {
+  check_table(code);
+  codes_ = codes_of_bins(code.contiguous().const_data_ptr<float>());
+}
+
+void Encoder8::encode_block(const float* values, int64_t count, uint8_t* codes, float* absmax) const {
+  simd::dispatch<EncodeBlock>(codes_.data(), values, count, codes, absmax);
+}
+
 at::Tensor expand_absmax(const at::Tensor& absmax, const std::optional<at::Tensor>& nested_code,
                          const std::optional<at::Tensor>& nested_absmax,
                          const std::optional<at::Tensor>& nested_offset) {

@@ -26,8 +26,6 @@ public final class DynamicMap implements AutoCloseable {
   private static final class Ops {
     static final Op LINSPACE = Op.find("aten::linspace", "");
     static final Op SORT = Op.find("aten::sort", "");
-    static final Op QUANTIZE = Op.find("panatune::quantize_blockwise", "");
-    static final Op DEQUANTIZE = Op.find("panatune::dequantize_blockwise", "");
   }
 
   private DynamicMap(Tensor code) {
@@ -66,26 +64,6 @@ public final class DynamicMap implements AutoCloseable {
   /** The number of scales of {@code elements} numbers. */
   public static long blocks(long elements) {
     return Math.ceilDiv(elements, BLOCK_SIZE);
-  }
-
-  /** Returns the numbers that codes (uint8, any shape) and scales stand for, float32. */
-  public Tensor decode(Tensor codes, Tensor scales) {
-    return Ops.DEQUANTIZE.call(codes, scales, code, BLOCK_SIZE, DType.FLOAT32);
-  }
-
-  /**
-   * Writes numbers as codes and scales.
-   *
-   * @param values float32
-   * @param codes uint8 of the same shape
-   * @param scales float32, one a block
-   */
-  public void encode(Tensor values, Tensor codes, Tensor scales) {
-    try (TensorScope _ = TensorScope.open()) {
-      Tensor[] parts = Ops.QUANTIZE.callAll(values, code, BLOCK_SIZE);
-      codes.copy_(parts[0]);
-      scales.copy_(parts[1]);
-    }
   }
 
   /** Frees the table. */

@@ -7,7 +7,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.params.provider.Arguments;
 
 /** Runs the kernels' code for other CPUs, or the plain formulas, until it is closed. */
-final class CpuPath implements AutoCloseable {
+public final class CpuPath implements AutoCloseable {
   /** The code that this CPU takes by itself first. */
   private static final List<String> PATHS =
       List.of(
@@ -23,7 +23,7 @@ final class CpuPath implements AutoCloseable {
    *
    * @param overrides such as {@code isa=plain gemm=fp32}; empty for this CPU's own
    */
-  static CpuPath use(String overrides) {
+  public static CpuPath use(String overrides) {
     Op.find("panatune::set_cpu_kernels", "").run(overrides);
     return new CpuPath();
   }

@@ -10,11 +10,12 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
+import java.util.function.Function;
 import java.util.function.Predicate;
 
 /**
  * AdamW as bitsandbytes 0.50 computes it on the CPU, to the same bits, with moments in 8 or 32
- * bits.
+ * bits, in one call for all parameters.
  *
  * <p>In 8 bits the moments of a parameter of 4,096 elements and more are kept as {@link DynamicMap}
  * codes, of which 256 share a scale; smaller parameters, and those of embeddings, keep float32
@@ -26,7 +27,8 @@ public final class BitsandbytesAdamW extends Optimizer {
 
   private static final String STEP = "step";
 
-  private final Moments.Betas betas;
+  private final double beta1;
+  private final double beta2;
   private final double epsilon;
   private final DynamicMap signed;
   private final DynamicMap unsigned;
@@ -35,7 +37,7 @@ public final class BitsandbytesAdamW extends Optimizer {
 
   /** Looked up once, and only after the native libraries are there. */
   private static final class Ops {
-    static final Op ADD_QUOTIENT = Op.find("aten::addcdiv_", "");
+    static final Op ADAMW = Op.find("panatune::bnb_adamw_", "");
   }
 
   /** A parameter with its moments. */
@@ -54,21 +56,21 @@ public final class BitsandbytesAdamW extends Optimizer {
       double epsilon,
       Predicate<String> packed) {
     super(groups);
-    this.betas = new Moments.Betas(beta1, beta2);
+    this.beta1 = beta1;
+    this.beta2 = beta2;
     this.epsilon = epsilon;
     signed = DynamicMap.signed();
     unsigned = DynamicMap.unsigned();
     for (ParameterGroup group : groups) {
       group
           .parameters()
-          .forEach((name, value) -> {
-            boolean eightBit = packed.test(name) && value.numel() >= SMALLEST_PACKED;
-            Moments moments =
-                eightBit
-                    ? new Moments.Packed(value.shape(), signed, unsigned)
-                    : new Moments.Plain(value.shape());
-            parameters.add(new Trained(name, value, group.weightDecay(), moments));
-          });
+          .forEach(
+              (name, value) -> {
+                boolean eightBit = packed.test(name) && value.numel() >= SMALLEST_PACKED;
+                Moments moments =
+                    eightBit ? Moments.packed(value.shape()) : Moments.plain(value.shape());
+                parameters.add(new Trained(name, value, group.weightDecay(), moments));
+              });
     }
     step = Tensor.zeros(DType.FLOAT32).keep();
   }
@@ -77,48 +79,36 @@ public final class BitsandbytesAdamW extends Optimizer {
   public double step(double learningRate, double scale, double maxNorm) {
     try (TensorScope _ = TensorScope.open();
         GradMode _ = GradMode.disable()) {
-      Tensor[] gradients = gradients();
-      if (scale != 1) {
-        GradientNorm.scale(gradients, scale);
-      }
-      double norm = GradientNorm.clip(gradients, maxNorm);
-      if (!Double.isFinite(norm)) {
-        return norm;
-      }
-      step.fill_(step.item() + 1);
-      double steps = step.item();
-      double correction1 = 1 - Math.pow(betas.first(), steps);
-      double correction2 = Math.sqrt(1 - Math.pow(betas.second(), steps));
-      for (Trained parameter : parameters) {
-        try (TensorScope _ = TensorScope.open()) {
-          update(parameter, learningRate, correction1, correction2);
-        }
+      double updates = step.item() + 1;
+      double norm =
+          Ops.ADAMW
+              .call(
+                  all(Trained::value),
+                  gradients(),
+                  all(parameter -> parameter.moments.state1()),
+                  all(parameter -> parameter.moments.state2()),
+                  all(parameter -> parameter.moments.absmax1()),
+                  all(parameter -> parameter.moments.absmax2()),
+                  signed.code(),
+                  unsigned.code(),
+                  parameters.stream().mapToDouble(Trained::decay).toArray(),
+                  (long) updates,
+                  learningRate,
+                  beta1,
+                  beta2,
+                  epsilon,
+                  scale,
+                  maxNorm)
+              .item();
+      if (Double.isFinite(norm)) {
+        step.fill_(updates);
       }
       return norm;
     }
   }
 
-  /** bitsandbytes' two kernels write the same formula in two ways, which round differently. */
-  private void update(
-      Trained parameter, double learningRate, double correction1, double correction2) {
-    Tensor gradient = gradient(parameter.name, parameter.value);
-    Moments.Values moments = parameter.moments.advance(gradient, betas);
-    if (parameter.decay > 0) {
-      parameter.value.mul_(1 - learningRate * parameter.decay);
-    }
-    Tensor root = moments.second().sqrt();
-    switch (parameter.moments) {
-      case Moments.Packed _ ->
-          Ops.ADD_QUOTIENT.run(
-              parameter.value,
-              moments.first(),
-              root.div(correction2).add(epsilon),
-              -learningRate / correction1);
-      case Moments.Plain _ ->
-          parameter.value.add_(
-              moments.first().div(root.add(epsilon * correction2)),
-              -learningRate * correction2 / correction1);
-    }
+  private Tensor[] all(Function<Trained, Tensor> tensor) {
+    return parameters.stream().map(tensor).toArray(Tensor[]::new);
   }
 
   /**
@@ -141,7 +131,8 @@ public final class BitsandbytesAdamW extends Optimizer {
 
   @Override
   public void close() {
-    super.close();
+    parameters.forEach(parameter -> parameter.moments.close());
+    step.close();
     signed.close();
     unsigned.close();
   }

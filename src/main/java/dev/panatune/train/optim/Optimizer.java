@@ -52,14 +52,14 @@ public abstract sealed class Optimizer implements AutoCloseable permits AdamW, B
   }
 
   /** The gradients of a group's parameters, in their order. */
-  static Tensor[] gradients(ParameterGroup group) {
+  private static Tensor[] gradients(ParameterGroup group) {
     return group.parameters().entrySet().stream()
         .map(entry -> gradient(entry.getKey(), entry.getValue()))
         .toArray(Tensor[]::new);
   }
 
   /** The gradient of a parameter. */
-  static Tensor gradient(String name, Tensor parameter) {
+  private static Tensor gradient(String name, Tensor parameter) {
     Tensor gradient = parameter.grad();
     if (gradient == null) {
       throw new TrainingException(

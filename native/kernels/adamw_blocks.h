@@ -1,0 +1,32 @@
+// What the optimizers' updates share: clipping, and the blocks that parameters are updated in.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace panatune {
+
+// Elements of a block: a multiple of bitsandbytes' blocks of 256.
+constexpr int64_t kUpdateBlock = 4096;
+
+// The elements [begin, end) of tensor `tensor`.
+struct Block {
+  size_t tensor;
+  int64_t begin, end;
+};
+
+std::vector<Block> blocks_of(at::TensorList tensors);
+
+// The norm of dense fp32 gradients together, each multiplied by scale. Sums of squares go by blocks of a fixed size, so
+// it has the same bits for any number of threads.
+double norm_of(at::TensorList gradients, const std::vector<Block>& blocks, double scale);
+
+// The same by plain operations, on any device.
+double plain_norm_of(at::TensorList gradients, double scale);
+
+// What gradients of this norm are multiplied by, as torch.nn.utils.clip_grad_norm_ does; max_norm 0 for no limit.
+double clip_factor(double norm, double max_norm);
+
+}  // namespace panatune
