@@ -27,9 +27,13 @@ struct Block {
   float* for_keys;    // [S, padded D]
   float* for_values;  // [S, padded D]
   int64_t rows;
-  int64_t first_visible;  // keys that the first row sees
+  // Keys are counted from `base` on, before which none of the rows sees any.
+  int64_t base;
+  const int64_t* first_keys;  // the first that each row sees, counted from 0; or null
+  int64_t first_visible;      // one past the last that the first row sees
   int64_t depth;
   float scale;
+  float soft_cap;
 
   template <int W>
   PANATUNE_INLINE static void run(const Block& block, float* memory) {
@@ -55,8 +59,7 @@ struct Block {
     for (int64_t r = 0; r < rows; ++r) {
       scale_row<W>(sums, block.out + r * block.out_row, depth, 1.0f);
       const float delta = dot<W>(sums, gradient + r * padded_depth, depth);
-      differentiate_row<W>(weights + r * keys_row, changes + r * keys_row, block.first_visible + r, padded_seen,
-                           block.lse[r], delta, block.scale);
+      differentiate_row<W>(block, r, weights + r * keys_row, changes + r * keys_row, padded_seen, delta);
     }
     tile::multiply<W>(rows, padded_depth, seen, {changes, keys_row, 1}, block.keys, padded_depth, sums, padded_depth,
                       false);
@@ -71,14 +74,24 @@ struct Block {
 
   // Products of query and key become softmax weights, and the weights' gradients become the products'.
   template <int W>
-  PANATUNE_INLINE static void differentiate_row(float* weights, float* changes, int64_t visible, int64_t padded,
-                                                float lse, float delta, float scale) {
+  PANATUNE_INLINE static void differentiate_row(const Block& block, int64_t r, float* weights, float* changes,
+                                                int64_t padded, float delta) {
     const simd::I32<W> lanes = simd::iota<W>();
+    const int64_t first = block.first_keys == nullptr ? 0 : block.first_keys[r] - block.base;
+    const int64_t end = block.first_visible + r;
+    const float lse = block.lse[r], cap = block.soft_cap;
     for (int64_t i = 0; i < padded; i += W) {
-      simd::F32<W> weight = simd::exp<W>(simd::load<W>(weights + i) * scale - lse);
-      weight = lanes < static_cast<int32_t>(visible - i) ? weight : simd::F32<W>{};
+      const simd::F32<W> score = capped<W>(simd::load<W>(weights + i) * block.scale, cap);
+      simd::F32<W> weight = simd::exp<W>(score - lse);
+      weight = lanes < static_cast<int32_t>(end - i) ? weight : simd::F32<W>{};
+      weight = lanes < static_cast<int32_t>(first - i) ? simd::F32<W>{} : weight;
       simd::store<W>(weights + i, weight);
-      simd::store<W>(changes + i, weight * (simd::load<W>(changes + i) - delta) * scale);
+      simd::F32<W> change = weight * (simd::load<W>(changes + i) - delta) * block.scale;
+      if (cap != 0) {
+        const simd::F32<W> share = score / cap;
+        change *= 1.0f - share * share;
+      }
+      simd::store<W>(changes + i, change);
     }
   }
 
@@ -107,8 +120,9 @@ at::Tensor joined(const at::Tensor& per_head, const Sizes& sizes, at::ScalarType
 std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const at::Tensor& query, const at::Tensor& key,
                                                         const at::Tensor& value, const at::Tensor& out,
                                                         const at::Tensor& lse, const at::Tensor& gradient,
-                                                        double scale) {
+                                                        const Rule& rule) {
   const Sizes sizes(query, key);
+  const FirstKeys first_keys(rule, sizes);
   const at::Tensor dense_query = dense_rows(query), dense_gradient = dense_rows(gradient);
   const at::Tensor keys = widened(key), keys_transposed = widened_transposed(key);
   const at::Tensor values_transposed = widened_transposed(value);
@@ -128,6 +142,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const at::Tensor& query,
       for (int64_t item = begin; item < end; ++item) {
         const int64_t b = item / sizes.heads, head = item % sizes.heads, kv = sizes.kv_head(head);
         for (int64_t row = 0; row < sizes.rows; row += kRows) {
+          const int64_t* first = first_keys.of(b, row);
+          const int64_t base = FirstKeys::base(first);
           const Block<T> block{.query = q.at(b, head, row),
                                .query_row = q.row,
                                .out = o.at(b, head, row),
@@ -135,18 +151,21 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const at::Tensor& query,
                                .gradient = above.at(b, head, row),
                                .gradient_row = above.row,
                                .lse = sums + item * sizes.rows + row,
-                               .keys = k.at(b, kv, 0),
-                               .keys_transposed = kt.at(b, kv, 0),
-                               .values_transposed = vt.at(b, kv, 0),
+                               .keys = k.at(b, kv, base),
+                               .keys_transposed = kt.at(b, kv, 0) + base,
+                               .values_transposed = vt.at(b, kv, 0) + base,
                                .keys_row = kt.row,
                                .for_query = dq.at(b, head, row),
                                .for_query_row = dq.row,
-                               .for_keys = dk.at(b, head, 0),
-                               .for_values = dv.at(b, head, 0),
+                               .for_keys = dk.at(b, head, base),
+                               .for_values = dv.at(b, head, base),
                                .rows = std::min(kRows, sizes.rows - row),
-                               .first_visible = sizes.visible(row),
+                               .base = base,
+                               .first_keys = first,
+                               .first_visible = sizes.visible(row) - base,
                                .depth = sizes.depth,
-                               .scale = static_cast<float>(scale)};
+                               .scale = static_cast<float>(rule.scale),
+                               .soft_cap = static_cast<float>(rule.soft_cap)};
           simd::dispatch<Block<T>>(block, memory);
         }
       }

@@ -53,9 +53,13 @@ struct Block {
   int64_t out_row;
   float* lse;
   int64_t rows;
-  int64_t first_visible;  // keys that the first row sees
+  // Keys are counted from `base` on, before which none of the rows sees any.
+  int64_t base;
+  const int64_t* first_keys;  // the first that each row sees, counted from 0; or null
+  int64_t first_visible;      // one past the last that the first row sees
   int64_t depth;
   float scale;
+  float soft_cap;
 
   template <int W>
   PANATUNE_INLINE static void run(const Block& block, float* memory) {
@@ -73,7 +77,15 @@ struct Block {
     tile::multiply<W>(block.rows, padded_seen, block.depth, {left, padded_depth, 1}, block.keys, keys_row, scores,
                       keys_row, false);
     for (int64_t r = 0; r < block.rows; ++r) {
-      totals[r] = soften<W>(scores + r * keys_row, block.first_visible + r, padded_seen, block.lse + r);
+      const int64_t first = block.first_keys == nullptr ? 0 : block.first_keys[r] - block.base;
+      const int64_t end = block.first_visible + r;
+      float* row = scores + r * keys_row;
+      std::memset(row, 0, sizeof(float) * first);
+      if (block.soft_cap != 0) {
+        cap<W>(row + first, end - first, block.soft_cap);
+      }
+      // Rows of scores have room for a vector more (key_row).
+      totals[r] = soften<W>(row + first, end - first, padded_seen - first, block.lse + r);
     }
     tile::multiply<W>(block.rows, padded_depth, seen, {scores, keys_row, 1}, block.values, padded_depth, sums,
                       padded_depth, false);
@@ -82,12 +94,20 @@ struct Block {
     }
   }
 
+  template <int W>
+  PANATUNE_INLINE static void cap(float* scores, int64_t count, float soft_cap) {
+    for (int64_t i = 0; i < count; i += W) {
+      simd::store<W>(scores + i, capped<W>(simd::load<W>(scores + i, count - i), soft_cap), count - i);
+    }
+  }
+
   static int64_t floats(int64_t keys_row, int64_t depth) { return kRows * (keys_row + 2 * tile::padded(depth)); }
 };
 
 template <class T>
 void in_blocks(const Sizes& sizes, const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-               const at::Tensor& out, const at::Tensor& lse, float scale) {
+               const at::Tensor& out, const at::Tensor& lse, const Rule& rule) {
+  const FirstKeys first_keys(rule, sizes);
   const at::Tensor keys = widened_transposed(key);
   const at::Tensor values = widened(value);
   const Rows<const T> q(query);
@@ -100,18 +120,23 @@ void in_blocks(const Sizes& sizes, const at::Tensor& query, const at::Tensor& ke
     for (int64_t item = begin; item < end; ++item) {
       const int64_t head = item / blocks % sizes.heads, b = item / blocks / sizes.heads;
       const int64_t row = item % blocks * kRows, kv = sizes.kv_head(head);
+      const int64_t* first = first_keys.of(b, row);
+      const int64_t base = FirstKeys::base(first);
       const Block<T> block{.query = q.at(b, head, row),
                            .query_row = q.row,
-                           .keys = k.at(b, kv, 0),
+                           .keys = k.at(b, kv, 0) + base,
                            .keys_row = k.row,
-                           .values = v.at(b, kv, 0),
+                           .values = v.at(b, kv, base),
                            .out = o.at(b, head, row),
                            .out_row = o.row,
                            .lse = sums + (b * sizes.heads + head) * sizes.rows + row,
                            .rows = std::min(kRows, sizes.rows - row),
-                           .first_visible = sizes.visible(row),
+                           .base = base,
+                           .first_keys = first,
+                           .first_visible = sizes.visible(row) - base,
                            .depth = sizes.depth,
-                           .scale = scale};
+                           .scale = static_cast<float>(rule.scale),
+                           .soft_cap = static_cast<float>(rule.soft_cap)};
       simd::dispatch<Block<T>>(block, memory);
     }
   });
@@ -160,7 +185,7 @@ struct SingleRow {
 
 template <class T>
 void row_by_row(const Sizes& sizes, const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                const at::Tensor& out, const at::Tensor& lse, float scale) {
+                const at::Tensor& out, const at::Tensor& lse, const Rule& rule) {
   const Rows<const T> q(query), k(key), v(value);
   const Rows<T> o(out);
   float* const sums = lse.mutable_data_ptr<float>();
@@ -179,7 +204,7 @@ void row_by_row(const Sizes& sizes, const at::Tensor& query, const at::Tensor& k
                               .lse = sums + item,
                               .visible = sizes.visible(row),
                               .depth = sizes.depth,
-                              .scale = scale};
+                              .scale = static_cast<float>(rule.scale)};
       simd::dispatch<SingleRow<T>>(task, memory);
     }
   });
@@ -187,16 +212,32 @@ void row_by_row(const Sizes& sizes, const at::Tensor& query, const at::Tensor& k
 
 }  // namespace
 
+FirstKeys::FirstKeys(const Rule& rule, const Sizes& sizes) : length_(sizes.rows) {
+  if (!rule.first_keys.defined() && rule.window == 0) {
+    return;
+  }
+  const at::Tensor stated = rule.first_keys.defined() ? rule.first_keys.contiguous() : at::Tensor();
+  batches_ = stated.defined() ? stated.size(0) : 1;
+  const int64_t* from = stated.defined() ? stated.const_data_ptr<int64_t>() : nullptr;
+  rows_.resize(batches_ * length_);
+  for (int64_t i = 0; i < batches_ * length_; ++i) {
+    const int64_t seen = sizes.visible(i % length_);
+    const int64_t within = rule.window == 0 ? 0 : std::max<int64_t>(0, seen - rule.window);
+    rows_[i] = from == nullptr ? within : std::max(within, from[i]);
+  }
+}
+
 std::tuple<at::Tensor, at::Tensor> forward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                                           double scale) {
+                                           const Rule& rule) {
   const Sizes sizes(query, key);
   const at::Tensor out = empty_joinable(query);
   const at::Tensor lse = at::empty({sizes.batch, sizes.heads, sizes.rows}, query.options().dtype(at::kFloat));
   if (out.numel() > 0) {
     const at::Tensor q = dense_rows(query), k = dense_rows(key), v = dense_rows(value);
     simd::with_type(query.scalar_type(), "panatune::causal_attention", [&](auto zero) {
-      const auto run = sizes.rows <= kFewRows ? row_by_row<decltype(zero)> : in_blocks<decltype(zero)>;
-      run(sizes, q, k, v, out, lse, static_cast<float>(scale));
+      const bool few = sizes.rows <= kFewRows && rule.plain();
+      const auto run = few ? row_by_row<decltype(zero)> : in_blocks<decltype(zero)>;
+      run(sizes, q, k, v, out, lse, rule);
     });
   }
   return {out, lse};

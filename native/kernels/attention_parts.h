@@ -68,16 +68,50 @@ inline float* scratch(int64_t floats) {
   return memory.data();
 }
 
+// What a score is made of a product, and which keys a query row sees.
+struct Rule {
+  double scale;
+  at::Tensor first_keys;  // int64 [B or 1, T], or undefined
+  int64_t window;         // 0 for none
+  double soft_cap;        // 0 for none
+
+  bool plain() const { return !first_keys.defined() && window == 0 && soft_cap == 0; }
+};
+
+// The first key that each query row sees; all see the first where neither texts nor a window bound it.
+class FirstKeys {
+ public:
+  FirstKeys(const Rule& rule, const Sizes& sizes);
+
+  // Of the rows of a batch from `row` on; null where all see the first key.
+  const int64_t* of(int64_t batch, int64_t row) const {
+    return rows_.empty() ? nullptr : rows_.data() + batch % batches_ * length_ + row;
+  }
+
+  // The first key of a block of such rows, down to where the kernels' rows of keys can begin.
+  static int64_t base(const int64_t* first) { return first == nullptr ? 0 : *first / tile::kColumns * tile::kColumns; }
+
+ private:
+  int64_t batches_ = 1, length_ = 0;
+  std::vector<int64_t> rows_;
+};
+
+// cap tanh(score / cap); as it is where cap is 0.
+template <int W>
+PANATUNE_INLINE simd::F32<W> capped(const simd::F32<W>& score, float cap) {
+  return cap == 0 ? score : simd::tanh<W>(score / cap) * cap;
+}
+
 // All tensors as causal_attention takes them; the dtype is one for which fused_kernels() holds.
 
 // The output, and the logarithm of each row's sum of exponentials [B, Hq, T] in fp32.
 std::tuple<at::Tensor, at::Tensor> forward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                                           double scale);
+                                           const Rule& rule);
 
 // The gradients of query, key and value.
 std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const at::Tensor& query, const at::Tensor& key,
                                                         const at::Tensor& value, const at::Tensor& out,
                                                         const at::Tensor& lse, const at::Tensor& gradient,
-                                                        double scale);
+                                                        const Rule& rule);
 
 }  // namespace panatune::attention

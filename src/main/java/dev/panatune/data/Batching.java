@@ -25,6 +25,9 @@ public final class Batching {
   public static Batch batch(List<Example> examples, int leading) {
     List<int[]> ids = examples.stream().map(Example::ids).toList();
     List<int[]> labels = examples.stream().map(Example::labels).toList();
+    if (examples.stream().anyMatch(example -> example.texts() > 1)) {
+      return Batch.ofPacked(ids, labels, examples.stream().map(Example::starts).toList(), PADDING);
+    }
     return examples.stream().allMatch(Example::classified)
         ? Batch.ofClasses(ids, labels, PADDING, leading)
         : Batch.of(ids, labels, PADDING, leading);

@@ -2,17 +2,20 @@ package dev.panatune.data;
 
 import dev.panatune.model.Batch;
 import java.util.Arrays;
+import java.util.List;
 
 /**
- * A row as tokens.
+ * A row as tokens: a text, or several that are packed into one row.
  *
  * @param ids token ids, at least one
  * @param labels per position the id that the model learns there, or {@link #IGNORED}; the token at
  *     position i is predicted from those before it, so the first label never counts
  * @param classified whether the one label is the class of the whole text, at the position that a
  *     classifier reads it off
+ * @param starts where the row's texts begin, ascending, 0 first; none of them sees another, and a
+ *     text's first label never counts
  */
-public record Example(int[] ids, int[] labels, boolean classified) {
+public record Example(int[] ids, int[] labels, boolean classified, int[] starts) {
   /** The label of a position that is not learnt. */
   public static final int IGNORED = Batch.IGNORED;
 
@@ -26,7 +29,7 @@ public record Example(int[] ids, int[] labels, boolean classified) {
 
   /** A row of a language model. */
   public Example(int[] ids, int[] labels) {
-    this(ids, labels, false);
+    this(ids, labels, false, new int[] {0});
   }
 
   /** A text and its class, which the model tells at {@code position}. */
@@ -34,7 +37,31 @@ public record Example(int[] ids, int[] labels, boolean classified) {
     int[] labels = new int[ids.length];
     Arrays.fill(labels, IGNORED);
     labels[position] = category;
-    return new Example(ids, labels, true);
+    return new Example(ids, labels, true, new int[] {0});
+  }
+
+  /** One row of texts of language models, one after the other. */
+  static Example joined(List<Example> texts) {
+    int length = texts.stream().mapToInt(Example::length).sum();
+    int[] ids = new int[length];
+    int[] labels = new int[length];
+    int[] starts = new int[texts.size()];
+    int start = 0;
+    for (int i = 0; i < starts.length; i++) {
+      Example text = texts.get(i);
+      System.arraycopy(text.ids, 0, ids, start, text.length());
+      System.arraycopy(text.labels, 0, labels, start, text.length());
+      // Nothing before it predicts it, once it is not the row's first.
+      labels[start] = IGNORED;
+      starts[i] = start;
+      start += text.length();
+    }
+    return new Example(ids, labels, false, starts);
+  }
+
+  /** The number of texts of the row. */
+  public int texts() {
+    return starts.length;
   }
 
   /** The number of tokens. */

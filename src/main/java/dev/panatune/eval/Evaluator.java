@@ -58,7 +58,11 @@ public final class Evaluator {
     }
     double seconds = (System.nanoTime() - start) / 1e9;
     return new EvalResult(
-        loss / tokens, (double) correct / tokens, examples.size(), tokens, seconds);
+        loss / tokens,
+        (double) correct / tokens,
+        examples.stream().mapToInt(Example::texts).sum(),
+        tokens,
+        seconds);
   }
 
   private static LossSums sums(CausalLM model, Batch batch, Optional<DType> autocast) {

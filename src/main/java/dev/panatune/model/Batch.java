@@ -4,6 +4,7 @@ import dev.panatune.error.ConfigurationException;
 import dev.panatune.tensor.Tensor;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Rows of tokens, padded at the right, and the targets among them. The caller closes it.
@@ -14,8 +15,15 @@ import java.util.List;
  * @param targets int64 [N]: the token, or the class, that the position should predict
  * @param tokens the number of tokens without padding
  * @param targetTokens N
+ * @param packing where the texts lie; empty where each row is one text
  */
-public record Batch(Tensor ids, Tensor targetRows, Tensor targets, int tokens, int targetTokens)
+public record Batch(
+    Tensor ids,
+    Tensor targetRows,
+    Tensor targets,
+    int tokens,
+    int targetTokens,
+    Optional<PackedTexts> packing)
     implements AutoCloseable {
 
   /** The label of a token that is not a target. */
@@ -52,6 +60,25 @@ public record Batch(Tensor ids, Tensor targetRows, Tensor targets, int tokens, i
    */
   public static Batch ofClasses(List<int[]> ids, List<int[]> labels, int padId, int leading) {
     return of(ids, labels, padId, leading, 0);
+  }
+
+  /**
+   * The same for rows of several texts, none of which sees another.
+   *
+   * @param labels {@link #IGNORED} at least at each text's first token
+   * @param starts for each row where its texts begin, ascending; 0 first
+   */
+  public static Batch ofPacked(List<int[]> ids, List<int[]> labels, List<int[]> starts, int padId) {
+    Batch rows = of(ids, labels, padId);
+    int[] lengths = ids.stream().mapToInt(row -> row.length).toArray();
+    PackedTexts packing = PackedTexts.of(starts, lengths, (int) rows.ids.size(1));
+    return new Batch(
+        rows.ids,
+        rows.targetRows,
+        rows.targets,
+        rows.tokens,
+        rows.targetTokens,
+        Optional.of(packing));
   }
 
   /** Lays out rows whose labels are predicted so many positions earlier. */
@@ -92,7 +119,8 @@ public record Batch(Tensor ids, Tensor targetRows, Tensor targets, int tokens, i
         Tensor.ofLongs(Arrays.copyOf(rows, count), count).keep(),
         Tensor.ofLongs(Arrays.copyOf(targets, count), count).keep(),
         tokens,
-        count);
+        count,
+        Optional.empty());
   }
 
   /** Frees the tensors. */
@@ -101,5 +129,6 @@ public record Batch(Tensor ids, Tensor targetRows, Tensor targets, int tokens, i
     ids.close();
     targetRows.close();
     targets.close();
+    packing.ifPresent(PackedTexts::close);
   }
 }

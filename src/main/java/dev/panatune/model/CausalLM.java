@@ -103,7 +103,9 @@ public final class CausalLM extends Module {
    */
   public Tensor hiddenStates(Tensor ids) {
     try (TensorScope scope = TensorScope.open()) {
-      return scope.moveToOuter(finalNorm(runLayers(embed(ids), null)));
+      Tensor embeddings = embed(ids);
+      Positions positions = positions(front.start(), embeddings.size(1));
+      return scope.moveToOuter(finalNorm(runLayers(embeddings, positions, null)));
     }
   }
 
@@ -130,7 +132,9 @@ public final class CausalLM extends Module {
     try (TensorScope scope = TensorScope.open()) {
       Tensor fresh = config.positions().longestShortText().isEmpty() ? ids : replayed(ids, cache);
       Tensor embeddings = cache.length() == 0 ? embed(fresh) : decoder.embedding().forward(fresh);
-      Tensor last = runLayers(embeddings, cache).select(1, -1);
+      long start = cache.length() == 0 ? front.start() : cache.length();
+      Positions positions = positions(start, embeddings.size(1));
+      Tensor last = runLayers(embeddings, positions, cache).select(1, -1);
       return scope.moveToOuter(predict(finalNorm(last)));
     }
   }
@@ -197,12 +201,11 @@ public final class CausalLM extends Module {
     return front.keysAndValues();
   }
 
-  private Tensor runLayers(Tensor embeddings, KvCache cache) {
+  private Tensor runLayers(Tensor embeddings, Positions positions, KvCache cache) {
     boolean begins = cache == null || cache.length() == 0;
     Tensor prefix = begins ? prefix() : null;
     long start = begins ? front.start() : cache.length();
     long length = embeddings.size(1);
-    Positions positions = positions(start, length);
     Tensor hidden = enter(embeddings, positions);
     for (int i = 0; i < config.layerCount(); i++) {
       PastKeyValues past =
@@ -228,9 +231,31 @@ public final class CausalLM extends Module {
     return front.before(decoder.embedding().forward(ids));
   }
 
-  /** Returns what the layers need to know of a whole text's positions, given its embeddings. */
-  public Positions positions(Tensor embeddings) {
-    return positions(front.start(), embeddings.size(1));
+  /**
+   * Returns what the layers need to know of a batch's positions, given its embeddings.
+   *
+   * @throws ConfigurationException if texts are packed, and virtual tokens come before every text
+   */
+  public Positions positions(Tensor embeddings, Batch batch) {
+    if (batch.packing().isEmpty()) {
+      return positions(front.start(), embeddings.size(1));
+    }
+    requirePackable();
+    return decoder.positions(batch.packing().get());
+  }
+
+  /**
+   * Checks that several texts can share a row.
+   *
+   * @throws ConfigurationException if virtual tokens come before every text
+   */
+  public void requirePackable() {
+    if (virtualPositions() > 0) {
+      throw new ConfigurationException(
+          "packing puts several texts into a row, but the adapter's %d virtual tokens come before"
+                  .formatted(virtualPositions())
+              + " every text; set packing: false");
+    }
   }
 
   /**
@@ -308,7 +333,9 @@ public final class CausalLM extends Module {
   /** Runs the model on a batch and sums the loss over its targets. */
   public LossSums loss(Batch batch) {
     try (TensorScope scope = TensorScope.open()) {
-      LossSums sums = loss(hiddenStates(batch.ids()), batch.targetRows(), batch.targets());
+      Tensor embeddings = embed(batch.ids());
+      Tensor hidden = finalNorm(runLayers(embeddings, positions(embeddings, batch), null));
+      LossSums sums = loss(hidden, batch.targetRows(), batch.targets());
       return new LossSums(scope.moveToOuter(sums.loss()), scope.moveToOuter(sums.correct()));
     }
   }

@@ -83,16 +83,35 @@ final class Decoder extends Module {
    */
   Positions positions(long start, long length) {
     List<RotaryTables> tables = rotary.stream().map(one -> one.tables(start, length)).toList();
-    return new Positions(tables, learnedPositions.map(slot -> learned(slot, start, length)));
+    return new Positions(
+        tables, learnedPositions.map(slot -> learned(slot, start, length)), Optional.empty());
+  }
+
+  /** Returns the same of texts that share rows; kinds that scale by length go by the longest. */
+  Positions positions(PackedTexts texts) {
+    Tensor places = texts.positions().to(device);
+    List<RotaryTables> tables =
+        rotary.stream().map(one -> one.tables(0, texts.longest()).at(places)).toList();
+    if (learnedPositions.isPresent()) {
+      requireTable(texts.longest());
+    }
+    return new Positions(
+        tables,
+        learnedPositions.map(slot -> slot.get().forward(places)),
+        Optional.of(texts.firstKeys().to(device)));
   }
 
   private Tensor learned(Slot<UnaryLayer> slot, long start, long length) {
-    if (start + length > config.maxPositions()) {
+    requireTable(start + length);
+    return slot.get().forward(Tensor.arange(start, start + length, DType.INT64).to(device));
+  }
+
+  private void requireTable(long length) {
+    if (length > config.maxPositions()) {
       throw new ConfigurationException(
           "The text has %d tokens; the model has a table of %d positions, and none beyond"
-              .formatted(start + length, config.maxPositions()));
+              .formatted(length, config.maxPositions()));
     }
-    return slot.get().forward(Tensor.arange(start, start + length, DType.INT64).to(device));
   }
 
   /** Makes token embeddings [B, T, hidden] what the first layer takes. */

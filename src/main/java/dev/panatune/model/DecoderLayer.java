@@ -57,7 +57,13 @@ public final class DecoderLayer extends Module {
   public Tensor forward(Tensor hidden, Positions positions, PastKeyValues past) {
     try (TensorScope scope = TensorScope.open()) {
       Tensor attended =
-          attention.get().forward(applied(attentionNorm, hidden), positions.rotary(rope), past);
+          attention
+              .get()
+              .forward(
+                  applied(attentionNorm, hidden),
+                  positions.rotary(rope),
+                  positions.firstKeys().orElse(null),
+                  past);
       Tensor between = joined(attentionJoin, added(attentionOutputNorm, attended), hidden);
       Tensor transformed = mlp.get().forward(applied(mlpNorm, parallel ? hidden : between));
       return scope.moveToOuter(joined(mlpJoin, added(mlpOutputNorm, transformed), between));

@@ -123,9 +123,10 @@ public final class Attention extends Module {
    *
    * @param input [B, T, hidden]
    * @param rotary the tables of the T positions; null where nothing is rotated
+   * @param firstKeys int64 [B, T]: the first token that each sees; null where each row is one text
    * @param past takes this input's keys and values, and gives the earlier ones; null for none
    */
-  public Tensor forward(Tensor input, RotaryTables rotary, PastKeyValues past) {
+  public Tensor forward(Tensor input, RotaryTables rotary, Tensor firstKeys, PastKeyValues past) {
     Projections.Projected projected = projections.project(input);
     Tensor queries = projected.queries();
     Tensor keys = projected.keys();
@@ -145,7 +146,7 @@ public final class Attention extends Module {
       keys = contents.keys();
       values = contents.values();
     }
-    Tensor attended = scores.attend(queries, keys, values, dropout);
+    Tensor attended = scores.attend(queries, keys, values, firstKeys, dropout);
     long width = (long) heads.queryHeads() * heads.headDim();
     return output.get().forward(attended.transpose(1, 2).reshape(input.size(0), -1, width));
   }

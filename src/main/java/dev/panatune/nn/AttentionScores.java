@@ -31,23 +31,26 @@ public record AttentionScores(double scale, OptionalDouble softCap, OptionalInt 
    * @param query [B, heads, T, D]
    * @param key [B, keyValueHeads, S, D], S at least T
    * @param value [B, keyValueHeads, S, D]
+   * @param firstKeys int64 [B, T]: the first key that each query row sees, for texts that share
+   *     rows, S being T; null where each row is one text
    * @param dropout of the weights; while it is active, the fused operator, which has none, is not
    *     used
    * @return [B, heads, T, D] in the query's dtype
    */
-  Tensor attend(Tensor query, Tensor key, Tensor value, Dropout dropout) {
+  Tensor attend(Tensor query, Tensor key, Tensor value, Tensor firstKeys, Dropout dropout) {
     long rows = query.size(2);
     long seen = Math.min(key.size(2), window.orElse(Integer.MAX_VALUE) + rows - 1);
     Tensor keys = key.narrow(2, key.size(2) - seen, seen);
     Tensor values = value.narrow(2, key.size(2) - seen, seen);
-    boolean allSeen = window.isEmpty() || seen <= window.getAsInt();
-    if (softCap.isEmpty() && allSeen && !dropout.isActive()) {
-      return Kernels.causalAttention(query, keys, values, scale);
+    if (dropout.isActive()) {
+      return inBlocks(query, keys, values, firstKeys, dropout);
     }
-    return inBlocks(query, keys, values, dropout);
+    int bound = window.isPresent() && seen > window.getAsInt() ? window.getAsInt() : 0;
+    return Kernels.causalAttention(query, keys, values, scale, firstKeys, bound, softCap.orElse(0));
   }
 
-  private Tensor inBlocks(Tensor query, Tensor key, Tensor value, Dropout dropout) {
+  private Tensor inBlocks(
+      Tensor query, Tensor key, Tensor value, Tensor firstKeys, Dropout dropout) {
     long rows = query.size(2);
     long before = key.size(2) - rows;
     Tensor[] blocks = new Tensor[(int) ((rows + BLOCK_ROWS - 1) / BLOCK_ROWS)];
@@ -63,13 +66,14 @@ public record AttentionScores(double scale, OptionalDouble softCap, OptionalInt 
                 query.narrow(2, first, count),
                 key.narrow(2, start, end - start),
                 value.narrow(2, start, end - start),
+                firstKeys == null ? null : firstKeys.narrow(1, first, count).sub(start),
                 dropout);
       }
       return scope.moveToOuter(blocks.length == 1 ? blocks[0] : Tensor.cat(2, blocks));
     }
   }
 
-  private Tensor block(Tensor query, Tensor key, Tensor value, Dropout dropout) {
+  private Tensor block(Tensor query, Tensor key, Tensor value, Tensor firstKeys, Dropout dropout) {
     long batch = query.size(0);
     long heads = query.size(1);
     long rows = query.size(2);
@@ -86,7 +90,7 @@ public record AttentionScores(double scale, OptionalDouble softCap, OptionalInt 
       Tensor softmax =
           scores
               .view(batch, heads, rows, key.size(2))
-              .maskedFill(hidden(rows, key.size(2), query), Double.NEGATIVE_INFINITY)
+              .maskedFill(hidden(rows, key.size(2), firstKeys, query), Double.NEGATIVE_INFINITY)
               .softmax(-1);
       Tensor weights =
           dropout.apply(softmax).view(batch, groups, heads / groups * rows, key.size(2));
@@ -96,17 +100,21 @@ public record AttentionScores(double scale, OptionalDouble softCap, OptionalInt 
   }
 
   /**
-   * Returns which of the keys the rows must not see, bool [rows, keys]; the last row is at the last
-   * key.
+   * Returns which of the keys the rows must not see, bool [rows, keys] or [B, 1, rows, keys]; the
+   * last row is at the last key.
    */
-  private Tensor hidden(long rows, long keys, Tensor like) {
+  private Tensor hidden(long rows, long keys, Tensor firstKeys, Tensor like) {
     try (var _ = GradMode.disable();
         TensorScope scope = TensorScope.open()) {
-      Tensor positions = Tensor.arange(keys - rows, keys, DType.INT64).unsqueeze(-1);
-      Tensor distance = positions.sub(Tensor.arange(0, keys, DType.INT64));
+      Tensor positions = Tensor.arange(0, keys, DType.INT64);
+      Tensor distance = Tensor.arange(keys - rows, keys, DType.INT64).unsqueeze(-1).sub(positions);
       Tensor seen = distance.ge(0);
       if (window.isPresent()) {
         seen = seen.logicalAnd(distance.lt(window.getAsInt()));
+      }
+      if (firstKeys != null) {
+        Tensor inText = positions.to(like.device()).sub(firstKeys.unsqueeze(-1)).ge(0);
+        seen = seen.to(like.device()).unsqueeze(0).logicalAnd(inText).unsqueeze(1);
       }
       return scope.moveToOuter(seen.logicalNot().to(like.device()));
     }

@@ -29,19 +29,35 @@ final class Kernels {
   }
 
   /**
-   * Query row i of T sees the keys 0 to S - T + i.
+   * Query row i of T sees the keys up to S - T + i.
    *
    * @param query [B, heads, T, D]
    * @param key [B, kvHeads, S, D]
    * @param value [B, kvHeads, S, D]
+   * @param firstKeys int64 [B or 1, T]: the first key that each row sees; null for the first of all
+   * @param window how many keys a row sees at most; 0 for all
+   * @param softCap bounds the scaled products; 0 for no bound
    */
-  static Tensor causalAttention(Tensor query, Tensor key, Tensor value, double scale) {
+  static Tensor causalAttention(
+      Tensor query,
+      Tensor key,
+      Tensor value,
+      double scale,
+      Tensor firstKeys,
+      long window,
+      double softCap) {
     DType dtype = query.dtype();
     if (key.dtype() == dtype && value.dtype() == dtype) {
-      return CAUSAL_ATTENTION.call(query, key, value, scale);
+      return CAUSAL_ATTENTION.call(query, key, value, scale, firstKeys, window, softCap);
     }
     return CAUSAL_ATTENTION.call(
-        query.to(DType.FLOAT32), key.to(DType.FLOAT32), value.to(DType.FLOAT32), scale);
+        query.to(DType.FLOAT32),
+        key.to(DType.FLOAT32),
+        value.to(DType.FLOAT32),
+        scale,
+        firstKeys,
+        window,
+        softCap);
   }
 
   /**

@@ -20,9 +20,17 @@ import java.util.Optional;
  * @param validationSplit the part (below 1) or number of training rows to evaluate on instead; 0
  *     for none
  * @param maxLength tokens that a row may have; what is beyond is cut
+ * @param packing whether rows are put together to rows of up to {@code maxLength} tokens for
+ *     training
+ * @param evalPacking the same for evaluation
  */
 public record DataSection(
-    List<Source> train, List<Source> eval, double validationSplit, int maxLength) {
+    List<Source> train,
+    List<Source> eval,
+    double validationSplit,
+    int maxLength,
+    boolean packing,
+    boolean evalPacking) {
   private static final int DEFAULT_MAX_LENGTH = 1024;
 
   /**
@@ -43,8 +51,8 @@ public record DataSection(
         .alias("cutoff_len", "max_length")
         .alias("validation", "eval")
         .alias("test", "eval");
-    section.refuse("packing", "rows are padded to the longest of their batch", false);
-    section.refuse("eval_packing", "rows are padded to the longest of their batch", false);
+    section.refuse("packing_strategy", "whole rows are packed, each where it fits best", "bfd");
+    section.refuse("padding_free", "packing: true leaves little padding, and says so", false);
     section.refuse("assistant_only_loss", "only answers are learnt", true);
     section.refuse("completion_only_loss", "only completions are learnt", true);
     section.refuse("streaming", "the rows are read into memory", false);
@@ -53,7 +61,14 @@ public record DataSection(
     List<Source> eval = sources(section, "eval", runDirectory, task);
     double validationSplit = section.number("validation_split", 0);
     int maxLength = (int) section.integer("max_length", 2, DEFAULT_MAX_LENGTH);
+    boolean packing = section.bool("packing", false);
+    boolean evalPacking = section.bool("eval_packing", packing);
     section.finish();
+    if (task == TaskType.SEQ_CLS && (packing || evalPacking)) {
+      throw new ConfigurationException(
+          section.at(packing ? "packing" : "eval_packing")
+              + ": true is not supported: a classifier tells one class a row");
+    }
     if (train.isEmpty()) {
       throw new ConfigurationException(
           section.at("train") + " is missing: a JSONL file, or a list of {path, format}");
@@ -68,7 +83,8 @@ public record DataSection(
           "%s and %s both say what to evaluate on; keep one"
               .formatted(section.at("eval"), section.at("validation_split")));
     }
-    return new DataSection(List.copyOf(train), List.copyOf(eval), validationSplit, maxLength);
+    return new DataSection(
+        List.copyOf(train), List.copyOf(eval), validationSplit, maxLength, packing, evalPacking);
   }
 
   private static List<Source> sources(

@@ -63,10 +63,16 @@ public final class TrainRecipe {
       DatasetEncoder encoder = DatasetEncoder.of(pretrained, config.data().maxLength());
       EncodedDataset train = encoder.encode("data.train", rows.train());
       say("data      " + train.report().summary());
+      if (config.data().packing()) {
+        train = packed(train);
+      }
       Optional<EncodedDataset> eval = Optional.empty();
       if (!rows.eval().isEmpty()) {
         eval = Optional.of(encoder.encode("data.eval", rows.eval()));
         say("held out  " + eval.get().report().summary());
+        if (config.data().evalPacking()) {
+          eval = eval.map(this::packed);
+        }
       }
       RunProducts.saveConfig(config);
 
@@ -90,6 +96,20 @@ public final class TrainRecipe {
       say("saved to " + config.training().outputDir());
       return Optional.of(report);
     }
+  }
+
+  private EncodedDataset packed(EncodedDataset dataset) {
+    int maxLength = config.data().maxLength();
+    EncodedDataset packed = dataset.packed(maxLength);
+    double room = (double) packed.examples().size() * maxLength;
+    say(
+        "packed    %,d rows into %,d of up to %,d tokens, %.0f %% full"
+            .formatted(
+                dataset.examples().size(),
+                packed.examples().size(),
+                maxLength,
+                100 * dataset.report().tokens() / room));
+    return packed;
   }
 
   private SampleAnswers ask(PretrainedModel pretrained) {

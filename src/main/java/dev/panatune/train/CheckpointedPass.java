@@ -47,7 +47,7 @@ record CheckpointedPass(CausalLM model, Computation computation) implements Trai
   public MicroBatchLoss run(Batch batch, double factor) {
     try (TensorScope _ = TensorScope.open()) {
       // The embedding keeps nothing but the ids, so there is nothing to gain from running it twice.
-      Text text = computation.forward(() -> enter(batch.ids()));
+      Text text = computation.forward(() -> enter(batch));
       int lowest = lowestTrained(text);
       List<Kept> kept = new ArrayList<>();
       Tensor hidden = forward(text, kept);
@@ -63,9 +63,9 @@ record CheckpointedPass(CausalLM model, Computation computation) implements Trai
     }
   }
 
-  private Text enter(Tensor ids) {
-    Tensor embeddings = model.embed(ids);
-    Positions positions = model.positions(embeddings);
+  private Text enter(Batch batch) {
+    Tensor embeddings = model.embed(batch.ids());
+    Positions positions = model.positions(embeddings, batch);
     return new Text(model.enter(embeddings, positions), positions, model.prefix());
   }
 

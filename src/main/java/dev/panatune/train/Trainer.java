@@ -164,6 +164,9 @@ public final class Trainer {
     }
     refuseForeignTokens("training", training);
     refuseForeignTokens("evaluation", evaluation);
+    if (training.stream().anyMatch(example -> example.texts() > 1)) {
+      model.model().requirePackable();
+    }
     int leading = model.model().leadingPositions();
     long without = training.stream().filter(example -> example.targetTokens(leading) == 0).count();
     if (without > 0) {

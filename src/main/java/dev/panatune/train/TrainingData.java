@@ -61,6 +61,7 @@ final class TrainingData {
     long hash = FNV_OFFSET;
     for (Example example : examples) {
       hash = mix(mix(hash, example.ids()), example.labels());
+      hash = example.texts() == 1 ? hash : mix(hash, example.starts());
     }
     return hash;
   }

@@ -62,6 +62,73 @@ class CausalAttentionTest {
     }
   }
 
+  /** Texts of some length one after the other, a window, a cap on the scores, and all of them. */
+  @ParameterizedTest
+  @MethodSource("dev.panatune.kernels.CpuPath#withDTypes")
+  void boundedRowsEqualThePlainFormula(String path, DType dtype) {
+    long[] texts = {7, 61, 1, 35, 64};
+    try (CpuPath _ = CpuPath.use(path)) {
+      for (long[] s : SIZES) {
+        Tensor first = firstKeys(s[3] == s[4] ? s[0] : 1, s[3], s[4], texts);
+        for (Object[] rule :
+            new Object[][] {{first, 0, 0.0}, {null, 5, 0.0}, {null, 0, 2.0}, {first, 40, 1.5}}) {
+          Tensor from = (Tensor) rule[0];
+          int window = (int) rule[1];
+          double cap = (double) rule[2];
+          double scale = 1.5 / Math.sqrt(s[5]);
+          Comparison.of(
+                  in -> ATTENTION.call(in[0], in[1], in[2], scale, from, window, cap),
+                  in -> plain(in[0], in[1], in[2], scale, from, window, cap),
+                  heads(dtype, s[0], s[1], s[3], s[5]),
+                  heads(dtype, s[0], s[2], s[4], s[5]),
+                  heads(dtype, s[0], s[2], s[4], s[5]))
+              .assertWithin(Comparison.rounding(dtype));
+        }
+      }
+    }
+  }
+
+  @Test
+  void wrongBoundsAreNamed() {
+    Tensor heads = heads(DType.FLOAT32, 2, 2, 3, 8);
+    refusedBounds("first_keys are Int [1, 3]", heads, longs(0, 0, 0).to(DType.INT32), 0);
+    refusedBounds("must be Long [B or 1, T]", heads, longs(0, 0), 0);
+    refusedBounds("must not fall", heads, longs(0, 1, 0), 0);
+    refusedBounds("can see the keys 0 to 0 + i", heads, longs(0, 2, 2), 0);
+    refusedBounds("window -1", heads, null, -1);
+  }
+
+  private static void refusedBounds(String message, Tensor heads, Tensor first, int window) {
+    TensorException refused =
+        assertThrows(
+            TensorException.class,
+            () -> ATTENTION.call(heads, heads, heads, 1.0, first, window, 0.0));
+    assertTrue(refused.getMessage().contains(message), refused.getMessage());
+  }
+
+  private static Tensor longs(long... values) {
+    return Tensor.ofLongs(values, 1, values.length);
+  }
+
+  /** Each batch's texts come in another order. */
+  private static Tensor firstKeys(long batches, long rows, long keys, long[] texts) {
+    long[] first = new long[(int) (batches * rows)];
+    for (int b = 0; b < batches; b++) {
+      long start = 0;
+      int text = b;
+      for (long key = 0; key < keys; key++) {
+        if (key - start == texts[text % texts.length]) {
+          start = key;
+          text++;
+        }
+        if (key >= keys - rows) {
+          first[(int) (b * rows + key - (keys - rows))] = start;
+        }
+      }
+    }
+    return Tensor.ofLongs(first, batches, rows);
+  }
+
   @Test
   void laterKeysDoNotChangeEarlierRows() {
     Tensor query = heads(DType.FLOAT32, 1, 2, 60, 8);
@@ -130,14 +197,28 @@ class CausalAttentionTest {
   }
 
   private static Tensor plain(Tensor query, Tensor key, Tensor value, double scale) {
+    return plain(query, key, value, scale, null, 0, 0);
+  }
+
+  private static Tensor plain(
+      Tensor query, Tensor key, Tensor value, double scale, Tensor first, int window, double cap) {
     long group = query.size(1) / key.size(1);
     long rows = query.size(2);
     long keys = key.size(2);
-    Tensor scores = query.matmul(key.repeatInterleave(group, 1).transpose(2, 3)).mul(scale);
-    Tensor position = Tensor.arange(keys - rows, keys, DType.INT64).unsqueeze(1);
-    Tensor later = Tensor.arange(0, keys, DType.INT64).unsqueeze(0).sub(position).gt(0);
+    Tensor products = query.matmul(key.repeatInterleave(group, 1).transpose(2, 3)).mul(scale);
+    Tensor scores = cap == 0 ? products : products.div(cap).tanh().mul(cap);
+    Tensor row = Tensor.arange(keys - rows, keys, DType.INT64).unsqueeze(1);
+    Tensor position = Tensor.arange(0, keys, DType.INT64).unsqueeze(0);
+    Tensor seen = row.sub(position).ge(0);
+    if (window > 0) {
+      seen = seen.logicalAnd(row.sub(position).lt(window));
+    }
+    if (first != null) {
+      Tensor inText = position.unsqueeze(0).sub(first.unsqueeze(2)).ge(0);
+      seen = seen.unsqueeze(0).logicalAnd(inText).unsqueeze(1);
+    }
     return scores
-        .maskedFill(later, Double.NEGATIVE_INFINITY)
+        .maskedFill(seen.logicalNot(), Double.NEGATIVE_INFINITY)
         .softmax(-1)
         .matmul(value.repeatInterleave(group, 1));
   }

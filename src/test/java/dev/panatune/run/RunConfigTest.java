@@ -1,6 +1,7 @@
 package dev.panatune.run;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -73,6 +74,14 @@ class RunConfigTest {
   }
 
   @Test
+  void whatIsEvaluatedIsPackedAsWhatIsTrainedOn() {
+    assertFalse(read().data().packing());
+    assertTrue(read("data.packing=true").data().packing());
+    assertTrue(read("data.packing=true").data().evalPacking());
+    assertFalse(read("data.packing=true", "data.eval_packing=false").data().evalPacking());
+  }
+
+  @Test
   void namesOfOlderVersionsAreUnderstood() {
     RunConfig config =
         read(
@@ -115,7 +124,7 @@ class RunConfigTest {
         "model.dtype=int4|model.dtype is 'int4'",
         "model.load_in_8bit=true|model.load_in_8bit: true is not supported",
         "model.revision=main|model.revision",
-        "data.packing=true|data.packing: true is not supported",
+        "data.packing_strategy=wrapped|data.packing_strategy: wrapped is not supported",
         "data.train=none.jsonl|data.train[0].path: no file none.jsonl",
         "data.train=null|data.train is missing",
         "data.max_length=1|data.max_length is 1; it must be at least 2",

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.panatune.data.EncodedDataset;
+import dev.panatune.data.EncodingReport;
 import dev.panatune.data.Example;
 import dev.panatune.error.ConfigurationException;
 import dev.panatune.error.TrainingException;
@@ -61,6 +63,37 @@ class TrainerTest {
 
   private static List<Double> logged(TrainResult result, String key) {
     return result.history().stream().flatMap(entry -> entry.value(key).stream().boxed()).toList();
+  }
+
+  /** A step over all examples, in rows of their own and packed, with and without checkpointing. */
+  @Test
+  void packedExamplesTrainAsTheyDoAlone() {
+    List<Example> packed = new EncodedDataset(TRAIN, report()).packed(40).examples();
+    assertTrue(packed.size() < TRAIN.size() / 2, packed.size() + " rows");
+    List<Double> norms = new ArrayList<>();
+    for (boolean checkpointing : new boolean[] {false, true}) {
+      for (List<Example> examples : List.of(TRAIN, packed)) {
+        try (TinyAdapter fresh = TinyAdapter.create(0)) {
+          TrainingArguments step =
+              arguments()
+                  .perDeviceTrainBatchSize(11)
+                  .gradientAccumulationSteps(Math.ceilDiv(examples.size(), 11))
+                  .maxSteps(1)
+                  .gradientCheckpointing(checkpointing)
+                  .build();
+          TrainResult result = Trainer.of(fresh, step).trainOn(examples).train();
+          norms.add(logged(result, "grad_norm").getFirst());
+          norms.add(logged(result, "loss").getFirst());
+        }
+      }
+    }
+    for (int i = 2; i < norms.size(); i++) {
+      assertEquals(norms.get(i % 2), norms.get(i), 1e-5 * norms.get(i), "value " + i);
+    }
+  }
+
+  private static EncodingReport report() {
+    return new EncodingReport(TRAIN.size(), 0, 0, 0, 0, 0, 40);
   }
 
   @Test
