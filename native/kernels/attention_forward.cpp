@@ -2,44 +2,15 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "attention_parts.h"
+#include "attention_row.h"
 
 namespace panatune::attention {
 namespace {
 
 // Up to so many query rows read the keys and values in place, without a widened copy of them.
 constexpr int64_t kFewRows = 4;
-
-// scores[0, visible) becomes exp(score - the largest), the rest up to `padded` zero. Returns the sum, and the
-// logarithm of the sum of exp(score) in `lse`.
-template <int W>
-PANATUNE_INLINE float soften(float* scores, int64_t visible, int64_t padded, float* lse) {
-  const simd::I32<W> lanes = simd::iota<W>();
-  simd::F32<W> most = simd::splat<W>(-INFINITY);
-  int64_t i = 0;
-  for (; i + W <= visible; i += W) {
-    most = simd::max<W>(most, simd::load<W>(scores + i));
-  }
-  float largest = simd::max<W>(most);
-  for (; i < visible; ++i) {
-    largest = largest > scores[i] ? largest : scores[i];
-  }
-  simd::F32<W> sums = {};
-  for (i = 0; i < visible; i += W) {
-    simd::F32<W> weight = simd::exp<W>(simd::load<W>(scores + i) - largest);
-    weight = lanes < static_cast<int32_t>(visible - i) ? weight : simd::F32<W>{};
-    sums += weight;
-    simd::store<W>(scores + i, weight);
-  }
-  for (; i < padded; i += W) {
-    simd::store<W>(scores + i, simd::F32<W>{});
-  }
-  const float total = simd::sum<W>(sums);
-  *lse = largest + std::log(total);
-  return total;
-}
 
 // A block of query rows of one head: its scores, their softmax, their sum over the values.
 template <class T>
@@ -142,47 +113,6 @@ void in_blocks(const Sizes& sizes, const at::Tensor& query, const at::Tensor& ke
   });
 }
 
-// One query row of one head, reading keys and values as they are stored: decoding.
-template <class T>
-struct SingleRow {
-  const T* query;
-  const T* keys;
-  int64_t keys_row;
-  const T* values;
-  int64_t values_row;
-  T* out;
-  float* lse;
-  int64_t visible;
-  int64_t depth;
-  float scale;
-
-  template <int W>
-  PANATUNE_INLINE static void run(const SingleRow& task, float* memory) {
-    const int64_t depth = task.depth;
-    float* scores = memory;
-    float* left = scores + key_row(task.visible);
-    scale_row<W>(left, task.query, depth, task.scale);
-    for (int64_t j = 0; j < task.visible; ++j) {
-      const T* key = task.keys + j * task.keys_row;
-      simd::F32<W> sums = {};
-      for (int64_t d = 0; d < depth; d += W) {
-        sums += simd::load<W>(left + d, depth - d) * simd::load<W>(key + d, depth - d);
-      }
-      scores[j] = simd::sum<W>(sums);
-    }
-    const float inverse = 1.0f / soften<W>(scores, task.visible, task.visible, task.lse);
-    for (int64_t d = 0; d < depth; d += W) {
-      simd::F32<W> sums = {};
-      for (int64_t j = 0; j < task.visible; ++j) {
-        sums += scores[j] * simd::load<W>(task.values + j * task.values_row + d, depth - d);
-      }
-      simd::store<W>(task.out + d, sums * inverse, depth - d);
-    }
-  }
-
-  static int64_t floats(int64_t keys, int64_t depth) { return key_row(keys) + depth; }
-};
-
 template <class T>
 void row_by_row(const Sizes& sizes, const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                 const at::Tensor& out, const at::Tensor& lse, const Rule& rule) {
@@ -191,21 +121,21 @@ void row_by_row(const Sizes& sizes, const at::Tensor& query, const at::Tensor& k
   float* const sums = lse.mutable_data_ptr<float>();
   const int64_t grain = std::max<int64_t>(1, 32768 / (sizes.keys * sizes.depth));
   at::parallel_for(0, sizes.batch * sizes.heads * sizes.rows, grain, [&](int64_t begin, int64_t end) {
-    float* memory = scratch(SingleRow<T>::floats(sizes.keys, sizes.depth));
+    float* memory = scratch(SingleRow<T, T>::floats(sizes.keys, sizes.depth));
     for (int64_t item = begin; item < end; ++item) {
       const int64_t head = item / sizes.rows % sizes.heads, b = item / sizes.rows / sizes.heads;
       const int64_t row = item % sizes.rows, kv = sizes.kv_head(head);
-      const SingleRow<T> task{.query = q.at(b, head, row),
-                              .keys = k.at(b, kv, 0),
-                              .keys_row = k.row,
-                              .values = v.at(b, kv, 0),
-                              .values_row = v.row,
-                              .out = o.at(b, head, row),
-                              .lse = sums + item,
-                              .visible = sizes.visible(row),
-                              .depth = sizes.depth,
-                              .scale = static_cast<float>(rule.scale)};
-      simd::dispatch<SingleRow<T>>(task, memory);
+      const SingleRow<T, T> task{.query = q.at(b, head, row),
+                                 .keys = k.at(b, kv, 0),
+                                 .keys_row = k.row,
+                                 .values = v.at(b, kv, 0),
+                                 .values_row = v.row,
+                                 .out = o.at(b, head, row),
+                                 .lse = sums + item,
+                                 .visible = sizes.visible(row),
+                                 .depth = sizes.depth,
+                                 .scale = static_cast<float>(rule.scale)};
+      simd::dispatch<SingleRow<T, T>>(task, memory);
     }
   });
 }

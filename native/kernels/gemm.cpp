@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "cpu.h"
+#include "few_rows.h"
 #include "simd.h"
 
 namespace panatune {
@@ -17,69 +18,14 @@ constexpr int64_t kSmallRows = 8;
 // Elements of one fp32 panel of b: 4 MB, so that it is still in the cache when the GEMM packs it.
 constexpr int64_t kPanelElements = 1 << 20;
 
-// out[m, n] = sum over k of a[m, k] weight[n, k] for `ROWS` rows of a, a few rows of the weight at a
-// time: each element of the weight is read and widened once.
-template <class T, int ROWS>
-struct SmallRows {
-  static constexpr int kColumns = 8 / ROWS;  // eight sums in flight hide the latency of an FMA
-
-  template <int W>
-  PANATUNE_INLINE static void block(const float* a, const T* weight, int64_t stride, int64_t depth, float* out,
-                                    int64_t columns, int64_t wanted) {
-    simd::F32<W> sums[kColumns][ROWS] = {};
-    const T* rows[kColumns];
-    PANATUNE_UNROLL
-    for (int j = 0; j < kColumns; ++j) {
-      // A row past the end repeats the last one: its result is not kept.
-      rows[j] = weight + (j < wanted ? j : wanted - 1) * stride;
-    }
-    int64_t k = 0;
-    for (; k + W <= depth; k += W) {
-      PANATUNE_UNROLL
-      for (int j = 0; j < kColumns; ++j) {
-        const simd::F32<W> w = simd::load<W>(rows[j] + k);
-        PANATUNE_UNROLL
-        for (int m = 0; m < ROWS; ++m) {
-          sums[j][m] += w * simd::load<W>(a + m * depth + k);
-        }
-      }
-    }
-    if (k < depth) {
-      PANATUNE_UNROLL
-      for (int j = 0; j < kColumns; ++j) {
-        const simd::F32<W> w = simd::load<W>(rows[j] + k, depth - k);
-        PANATUNE_UNROLL
-        for (int m = 0; m < ROWS; ++m) {
-          sums[j][m] += w * simd::load<W>(a + m * depth + k, depth - k);
-        }
-      }
-    }
-    for (int j = 0; j < wanted; ++j) {
-      PANATUNE_UNROLL
-      for (int m = 0; m < ROWS; ++m) {
-        out[m * columns + j] = simd::sum<W>(sums[j][m]);
-      }
-    }
-  }
-
-  template <int W>
-  PANATUNE_INLINE static void run(const float* a, const T* weight, int64_t stride, int64_t depth, float* out,
-                                  int64_t columns, int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; n += kColumns) {
-      block<W>(a, weight + n * stride, stride, depth, out + n, columns,
-               end - n < kColumns ? end - n : int64_t{kColumns});
-    }
-  }
-};
-
 template <class T, int ROWS>
 void small_rows(const float* a, const T* weight, int64_t stride, int64_t depth, float* out, int64_t columns) {
   // Blocks of columns begin at the same places whatever the number of threads.
-  const int64_t width = SmallRows<T, ROWS>::kColumns;
+  const int64_t width = FewRows<T, ROWS>::kColumns;
   const int64_t grain = std::max<int64_t>(1, 32768 / (width * std::max<int64_t>(1, depth)));
   at::parallel_for(0, (columns + width - 1) / width, grain, [&](int64_t begin, int64_t end) {
-    simd::dispatch<SmallRows<T, ROWS>>(a, weight, stride, depth, out, columns, begin * width,
-                                       std::min(end * width, columns));
+    simd::dispatch<FewRows<T, ROWS>>(a, weight, stride, depth, out, columns, begin * width,
+                                     std::min(end * width, columns));
   });
 }
 

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -12,6 +13,7 @@
 
 #include "autograd.h"
 #include "cpu.h"
+#include "few_rows4.h"
 #include "gemm.h"
 #include "quant4.h"
 #include "quant8.h"
@@ -97,9 +99,30 @@ struct Dot {
   }
 };
 
-// A few rows of input (generation) against the codes in place: x [M, cols] in any type, to fp32 [M, rows].
-at::Tensor multiply_in_place(const at::Tensor& x, const CpuWeight& weight) {
-  const at::Tensor wide = x.to(at::kFloat).contiguous();
+// x [M, cols] fp32, M few, against codes of which rows are whole blocks, in place: to fp32 [M, rows].
+at::Tensor multiply_blocks(const at::Tensor& x, const Weight4& weight, int64_t rows) {
+  const int64_t count = x.size(0), cols = weight.cols;
+  const at::Tensor ordered = at::empty_like(x);
+  at::Tensor out = at::empty({count, rows}, x.options());
+  float* const input = ordered.mutable_data_ptr<float>();
+  float* const results = out.mutable_data_ptr<float>();
+  for (int64_t m = 0; m < count; ++m) {
+    interleave(x.const_data_ptr<float>() + m * cols, cols, input + m * cols);
+  }
+  at::parallel_for(0, rows, std::max<int64_t>(1, kGrainElements / cols), [&](int64_t begin, int64_t end) {
+    int64_t m = 0;
+    for (; m + 4 <= count; m += 4) {
+      simd::dispatch<FewRows4<4>>(weight, input + m * cols, results + m * rows, rows, begin, end);
+    }
+    for (; m < count; ++m) {
+      simd::dispatch<FewRows4<1>>(weight, input + m * cols, results + m * rows, rows, begin, end);
+    }
+  });
+  return out;
+}
+
+// The same of any shape: wide [M, cols] fp32.
+at::Tensor multiply_in_place(const at::Tensor& wide, const CpuWeight& weight) {
   const int64_t count = wide.size(0);
   at::Tensor out = at::empty({count, weight.rows}, wide.options());
   const float* values = wide.const_data_ptr<float>();
@@ -111,7 +134,7 @@ at::Tensor multiply_in_place(const at::Tensor& x, const CpuWeight& weight) {
       float sums[kSmallRows] = {};
       for (int64_t k = 0; k < weight.cols; k += kChunk) {
         const int64_t n = std::min(kChunk, weight.cols - k);
-        decode_4bit(weight.source, row * weight.cols + k, n, weight.compute, decoded);
+        decode_4bit(weight.source, row * weight.cols + k, n, at::kFloat, decoded);
         simd::dispatch<Dot>(decoded, values + k, weight.cols, count, n, sums);
       }
       for (int64_t m = 0; m < count; ++m) {
@@ -141,11 +164,19 @@ at::Tensor forward(const at::Tensor& input, const at::Tensor& packed, const at::
                              blocksize, compute);
   }
   check_shapes(input, bias, rows, cols);
-  const at::Tensor scales = expand_absmax(absmax, nested_code, nested_absmax, nested_offset);
-  const CpuWeight weight(packed, scales, code, rows, cols, blocksize, compute);
   const at::Tensor x = as_matrix(input).to(compute);
-  at::Tensor product = x.size(0) <= kSmallRows ? multiply_in_place(x, weight)
-                                               : matmul_compute(x, weight.dense().t(), bias ? at::kFloat : compute);
+  at::Tensor product;
+  if (x.size(0) <= kSmallRows && Weight4::fits(cols, blocksize)) {
+    const at::Tensor codes = packed.contiguous(), scales = absmax.contiguous();
+    const Weight4 weight =
+        view_weight4(codes, scales, nested_code, nested_absmax, nested_offset, code, rows, cols, blocksize);
+    product = multiply_blocks(x.to(at::kFloat).contiguous(), weight, rows);
+  } else {
+    const at::Tensor scales = expand_absmax(absmax, nested_code, nested_absmax, nested_offset);
+    const CpuWeight weight(packed, scales, code, rows, cols, blocksize, compute);
+    product = x.size(0) <= kSmallRows ? multiply_in_place(x.to(at::kFloat).contiguous(), weight)
+                                      : matmul_compute(x, weight.dense().t(), bias ? at::kFloat : compute);
+  }
   if (bias) {
     product.add_(*bias);
   }

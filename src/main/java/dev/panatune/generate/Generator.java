@@ -80,12 +80,15 @@ public final class Generator {
 
   private int step(int[] ids, int length, KvCache cache, NextToken nextToken) {
     try (TensorScope _ = TensorScope.open()) {
-      long[] seen = Arrays.stream(ids, 0, length).asLongStream().toArray();
-      Tensor all = Tensor.ofLongs(seen, 1, length).to(model.device());
-      long known = model.textLength(cache);
-      Tensor fresh = all.narrow(1, known, length - known);
-      return nextToken.choose(model.nextLogits(fresh, cache), all);
+      int known = (int) model.textLength(cache);
+      Tensor logits = model.nextLogits(row(ids, known, length), cache);
+      return nextToken.choose(logits, () -> row(ids, 0, length));
     }
+  }
+
+  private Tensor row(int[] ids, int from, int to) {
+    long[] part = Arrays.stream(ids, from, to).asLongStream().toArray();
+    return Tensor.ofLongs(part, 1, part.length).to(model.device());
   }
 
   private int room(int[] prompt, GenerationConfig config) {

@@ -5,6 +5,7 @@ import dev.panatune.tensor.Op;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
 import java.util.SplittableRandom;
+import java.util.function.Supplier;
 
 /**
  * Chooses a token from logits: transformers' processors in transformers' order (repetition penalty,
@@ -30,9 +31,9 @@ final class NextToken {
    * Returns the next token's id.
    *
    * @param logits [1, vocabulary]
-   * @param seen int64 [1, n]: the prompt and the text so far
+   * @param seen int64 [1, n]: the prompt and the text so far, asked for where they matter
    */
-  int choose(Tensor logits, Tensor seen) {
+  int choose(Tensor logits, Supplier<Tensor> seen) {
     try (TensorScope _ = TensorScope.open()) {
       Tensor scores = scores(logits, seen);
       return config.doSample() ? draw(scores) : (int) scores.argmax(-1).itemLong();
@@ -42,10 +43,10 @@ final class NextToken {
   /**
    * Returns the processed scores, fp32 [1, vocabulary], minus infinity for what is filtered out.
    */
-  Tensor scores(Tensor logits, Tensor seen) {
+  Tensor scores(Tensor logits, Supplier<Tensor> seen) {
     Tensor scores = logits.to(DType.FLOAT32);
     if (config.repetitionPenalty() != 1) {
-      scores = penalised(scores, seen);
+      scores = penalised(scores, seen.get());
     }
     if (!config.doSample()) {
       return scores;

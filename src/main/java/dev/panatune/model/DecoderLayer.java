@@ -1,6 +1,7 @@
 package dev.panatune.model;
 
 import dev.panatune.nn.Attention;
+import dev.panatune.nn.DecodeBlock;
 import dev.panatune.nn.Dropout;
 import dev.panatune.nn.Module;
 import dev.panatune.nn.PastKeyValues;
@@ -55,6 +56,11 @@ public final class DecoderLayer extends Module {
    * @return [B, T, hidden], in the caller's scope
    */
   public Tensor forward(Tensor hidden, Positions positions, PastKeyValues past) {
+    Optional<Tensor> one =
+        isPlain() ? block().forward(hidden, positions.rotary(rope), past) : Optional.empty();
+    if (one.isPresent()) {
+      return one.get();
+    }
     try (TensorScope scope = TensorScope.open()) {
       Tensor attended =
           attention
@@ -68,6 +74,27 @@ public final class DecoderLayer extends Module {
       Tensor transformed = mlp.get().forward(applied(mlpNorm, parallel ? hidden : between));
       return scope.moveToOuter(joined(mlpJoin, added(mlpOutputNorm, transformed), between));
     }
+  }
+
+  /**
+   * Whether what the attention and then the MLP compute is added to the residual stream as it is.
+   */
+  private boolean isPlain() {
+    return !parallel && multiplier == 1 && !hasJoins() && !dropout.isActive();
+  }
+
+  private DecodeBlock block() {
+    return new DecodeBlock(
+        inside(attentionNorm),
+        attention.get(),
+        inside(attentionOutputNorm),
+        inside(mlpNorm),
+        mlp.get(),
+        inside(mlpOutputNorm));
+  }
+
+  private static UnaryLayer inside(Optional<Slot<UnaryLayer>> norm) {
+    return norm.map(Slot::get).orElse(null);
   }
 
   /** Sets whether the model is trained, or used. */

@@ -4,6 +4,7 @@ import dev.panatune.error.ConfigurationException;
 import dev.panatune.tensor.Tensor;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 
@@ -61,6 +62,15 @@ public enum Activation {
   /** Applies it to each element. */
   public Tensor apply(Tensor input) {
     return function.apply(input);
+  }
+
+  /** The name under which panatune::decode_block has it; empty if it has not. */
+  Optional<String> decodeName() {
+    return switch (this) {
+      case SILU -> Optional.of("silu");
+      case GELU_TANH -> Optional.of("gelu_tanh");
+      default -> Optional.empty();
+    };
   }
 
   /** Returns {@code apply(gate) * up}, of one shape and dtype. */

@@ -111,6 +111,29 @@ public final class Attention extends Module {
     dropout.setTraining(training);
   }
 
+  /** Adds the norms of queries and keys, or that there are none, if they are by head. */
+  boolean addNorms(DecodeParts parts) {
+    if (norm == null) {
+      return parts.norm(null) && parts.norm(null);
+    }
+    return norm.perHead() && parts.norm(norm.query().get()) && parts.norm(norm.key().get());
+  }
+
+  /** Adds the projections, if they are layers of their own and nothing is dropped. */
+  boolean addProjections(DecodeParts parts) {
+    return projections instanceof Projections.Separate separate
+        && scores.softCap().isEmpty()
+        && !dropout.isActive()
+        && parts.linear(separate.query().get())
+        && parts.linear(separate.key().get())
+        && parts.linear(separate.value().get())
+        && parts.linear(output.get());
+  }
+
+  AttentionScores scores() {
+    return scores;
+  }
+
   private NormOfQueriesAndKeys added(Norms norms) {
     return new NormOfQueriesAndKeys(
         addChild("q_norm", UnaryLayer.class, norms.query()),

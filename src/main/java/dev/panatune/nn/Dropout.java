@@ -22,7 +22,7 @@ public final class Dropout {
   }
 
   /** Returns whether anything may be zeroed now. */
-  boolean isActive() {
+  public boolean isActive() {
     return training && probability > 0;
   }
 

@@ -17,6 +17,14 @@ public final class GatedMlp extends Module implements UnaryLayer {
     this.activation = activation;
   }
 
+  boolean addProjections(DecodeParts parts) {
+    return parts.linear(gate.get()) && parts.linear(up.get()) && parts.linear(down.get());
+  }
+
+  Activation activation() {
+    return activation;
+  }
+
   @Override
   public Tensor forward(Tensor input) {
     Tensor[] both = JointLinear.forwardAll(input, gate.get(), up.get());

@@ -94,24 +94,47 @@ public final class KvCache implements AutoCloseable {
 
     private Layer() {}
 
-    @Override
-    public Contents append(Tensor newKeys, Tensor newValues) {
-      long count = newKeys.size(2);
+    /** Whether nothing was appended yet: there is no room either. */
+    boolean isEmpty() {
+      return keys == null || length == 0;
+    }
+
+    /** The position that is appended next. */
+    long position() {
+      return length;
+    }
+
+    /**
+     * The room for all positions [B, keyValueHeads, capacity, headDim], for an operator that writes
+     * the next ones itself.
+     */
+    Contents room(long count) {
+      requireRoom(count);
+      return new Contents(keys, values);
+    }
+
+    private void requireRoom(long count) {
       if (length + count > capacity) {
         throw new ConfigurationException(
             "The key-value cache has room for %d positions; %d are in use and %d more were given"
                 .formatted(capacity, length, count));
       }
+    }
+
+    @Override
+    public Contents append(Tensor newKeys, Tensor newValues) {
+      long count = newKeys.size(2);
+      requireRoom(count);
       if (keys == null) {
-        keys = room(newKeys);
-        values = room(newValues);
+        keys = empty(newKeys);
+        values = empty(newValues);
       }
       keys.narrow(2, length, count).copy_(newKeys);
       values.narrow(2, length, count).copy_(newValues);
       return new Contents(keys.narrow(2, 0, length + count), values.narrow(2, 0, length + count));
     }
 
-    private Tensor room(Tensor like) {
+    private Tensor empty(Tensor like) {
       long[] shape = like.shape();
       shape[2] = capacity;
       return Tensor.empty(like.dtype(), shape).to(like.device()).keep();

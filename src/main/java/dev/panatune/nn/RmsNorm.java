@@ -38,6 +38,18 @@ public final class RmsNorm extends Module implements UnaryLayer {
     addParameter(WEIGHT, weight);
   }
 
+  Tensor weight() {
+    return ownParameter(WEIGHT);
+  }
+
+  double epsilon() {
+    return epsilon;
+  }
+
+  boolean onePlus() {
+    return onePlus;
+  }
+
   @Override
   public Tensor forward(Tensor input) {
     return Kernels.rmsNorm(input, ownParameter(WEIGHT), epsilon, onePlus);

@@ -17,7 +17,9 @@ class NextTokenTest {
   private static float[] scores(GenerationConfig config, long... seen) {
     try (TensorScope _ = TensorScope.open()) {
       Tensor logits = Tensor.ofFloats(LOGITS, 1, LOGITS.length);
-      return new NextToken(config).scores(logits, Tensor.ofLongs(seen, 1, seen.length)).toFloats();
+      return new NextToken(config)
+          .scores(logits, () -> Tensor.ofLongs(seen, 1, seen.length))
+          .toFloats();
     }
   }
 
@@ -27,7 +29,7 @@ class NextTokenTest {
     for (int i = 0; i < count; i++) {
       try (TensorScope _ = TensorScope.open()) {
         Tensor logits = Tensor.ofFloats(LOGITS, 1, LOGITS.length);
-        drawn[i] = nextToken.choose(logits, Tensor.ofLongs(new long[] {0}, 1, 1));
+        drawn[i] = nextToken.choose(logits, () -> Tensor.ofLongs(new long[] {0}, 1, 1));
       }
     }
     return drawn;

@@ -36,8 +36,13 @@ class QuantizedLinearTest {
   }
 
   private static QuantizedTensor weight(QuantType type, boolean nested, DType compute, long... s) {
+    return weight(32, type, nested, compute, s);
+  }
+
+  private static QuantizedTensor weight(
+      int blockSize, QuantType type, boolean nested, DType compute, long... s) {
     try (TensorScope _ = TensorScope.open()) {
-      QuantConfig config = new QuantConfig(type, 32, nested, compute, List.of());
+      QuantConfig config = new QuantConfig(type, blockSize, nested, compute, List.of());
       return QuantizedTensor.quantize(Tensor.randn(DType.FLOAT32, s).mul(0.2), config);
     }
   }
@@ -54,6 +59,12 @@ class QuantizedLinearTest {
    */
   private static final long[][] LEADING = {{}, {1}, {3}, {8}, {9}, {2, 7}, {2, 3, 4}};
 
+  /**
+   * Block size, rows, columns: blocks within rows, which few rows of input read a block at a time,
+   * and across.
+   */
+  private static final long[][] SHAPES = {{32, 33, 71}, {64, 33, 192}, {128, 7, 128}};
+
   @ParameterizedTest
   @MethodSource("dev.panatune.quant.CodesTest#paths")
   void productAndGradientsAreThoseOfTheDecodedWeight(String path) {
@@ -61,9 +72,11 @@ class QuantizedLinearTest {
       for (QuantType type : QuantType.values()) {
         for (DType compute : TOLERANCE.keySet()) {
           for (boolean nested : new boolean[] {false, true}) {
-            try (QuantizedTensor weight = weight(type, nested, compute, 33, 71)) {
-              for (int i = 0; i < LEADING.length; i++) {
-                check(weight, LEADING[i], i % 2 == 0);
+            for (long[] s : SHAPES) {
+              try (QuantizedTensor weight = weight((int) s[0], type, nested, compute, s[1], s[2])) {
+                for (int i = 0; i < LEADING.length; i++) {
+                  check(weight, LEADING[i], i % 2 == 0);
+                }
               }
             }
           }
@@ -75,12 +88,14 @@ class QuantizedLinearTest {
   private static void check(QuantizedTensor weight, long[] leading, boolean withBias) {
     DType compute = weight.config().computeDtype();
     double tolerance = TOLERANCE.get(compute);
+    long rows = weight.shape()[0];
     try (TensorScope _ = TensorScope.open()) {
       Tensor dense = weight.dequantize(compute).to(DType.FLOAT64);
-      Tensor input = Tensor.randn(DType.FLOAT32, append(leading, 71)).requiresGrad(true);
-      Tensor bias = withBias ? Tensor.randn(DType.FLOAT32, 33).requiresGrad(true) : null;
+      Tensor input =
+          Tensor.randn(DType.FLOAT32, append(leading, weight.shape()[1])).requiresGrad(true);
+      Tensor bias = withBias ? Tensor.randn(DType.FLOAT32, rows).requiresGrad(true) : null;
       Tensor output = weight.linear(input, bias);
-      assertArrayEquals(append(leading, 33), output.shape());
+      assertArrayEquals(append(leading, rows), output.shape());
       assertEquals(DType.FLOAT32, output.dtype());
 
       Tensor rounded = input.detach().to(compute).to(DType.FLOAT64);
@@ -91,12 +106,12 @@ class QuantizedLinearTest {
       String what = weight + " x " + input;
       assertClose(expected, output, tolerance, what);
 
-      Tensor gradient = Tensor.randn(DType.FLOAT32, append(leading, 33));
+      Tensor gradient = Tensor.randn(DType.FLOAT32, append(leading, rows));
       Autograd.backward(output, gradient);
       Tensor exact = gradient.to(compute).to(DType.FLOAT64);
       assertClose(exact.matmul(dense), input.grad(), tolerance, "input gradient of " + what);
       if (withBias) {
-        Tensor sum = gradient.to(DType.FLOAT64).reshape(-1, 33).sum(0, false);
+        Tensor sum = gradient.to(DType.FLOAT64).reshape(-1, rows).sum(0, false);
         assertClose(sum, bias.grad(), 1e-6, "bias gradient of " + what);
       }
     }
