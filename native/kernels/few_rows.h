@@ -14,6 +14,22 @@ template <class T, int ROWS>
 struct FewRows {
   static constexpr int kColumns = 8 / ROWS;  // eight sums in flight hide the latency of an FMA
 
+  static constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));  // elements of a line of the cache
+
+  // sums += the products of W elements of each row, `k` elements in.
+  template <int W>
+  PANATUNE_INLINE static void add(const float* a, const T* const* rows, int64_t k, int64_t depth,
+                                  simd::F32<W> (&sums)[kColumns][ROWS]) {
+    PANATUNE_UNROLL
+    for (int j = 0; j < kColumns; ++j) {
+      const simd::F32<W> w = simd::load<W>(rows[j] + k);
+      PANATUNE_UNROLL
+      for (int m = 0; m < ROWS; ++m) {
+        sums[j][m] += w * simd::load<W>(a + m * depth);
+      }
+    }
+  }
+
   template <int W>
   PANATUNE_INLINE static void block(const float* a, const T* weight, int64_t stride, int64_t depth, float* out,
                                     int64_t columns, int64_t wanted) {
@@ -25,15 +41,19 @@ struct FewRows {
       rows[j] = weight + (j < wanted ? j : wanted - 1) * stride;
     }
     int64_t k = 0;
-    for (; k + W <= depth; k += W) {
+    for (; k + kLine <= depth; k += kLine) {
       PANATUNE_UNROLL
       for (int j = 0; j < kColumns; ++j) {
-        const simd::F32<W> w = simd::load<W>(rows[j] + k);
-        PANATUNE_UNROLL
-        for (int m = 0; m < ROWS; ++m) {
-          sums[j][m] += w * simd::load<W>(a + m * depth + k);
-        }
+        // The rows of the next call: rows are too short for the processor to see them coming.
+        __builtin_prefetch(rows[j] + k + kColumns * stride);
       }
+      PANATUNE_UNROLL
+      for (int i = 0; i < kLine; i += W) {
+        add<W>(a + k + i, rows, k + i, depth, sums);
+      }
+    }
+    for (; k + W <= depth; k += W) {
+      add<W>(a + k, rows, k, depth, sums);
     }
     if (k < depth) {
       PANATUNE_UNROLL

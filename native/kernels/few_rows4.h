@@ -111,6 +111,10 @@ class CodeTable<16> {
 // out[m, n] = sum over k of x[m, k] weight[n, k] for rows n of the weight from `begin` to `end`; x is interleaved.
 template <int ROWS>
 struct FewRows4 {
+  // Sums in flight, which hide the latency of an FMA: a block alone is too short a chain to overlap with the next.
+  static constexpr int kSums = ROWS == 1 ? 4 : 1;
+  static constexpr int64_t kAhead = 1024;
+
   template <int W>
   PANATUNE_INLINE static void run(const Weight4& weight, const float* x, float* out, int64_t columns, int64_t begin,
                                   int64_t end) {
@@ -119,12 +123,14 @@ struct FewRows4 {
       simd::F32<W> totals[ROWS] = {};
       for (int64_t k = 0; k < weight.cols; k += Weight4::kBlock) {
         const int64_t element = n * weight.cols + k;
-        simd::F32<W> sums[ROWS] = {};
-        block<W>(table, weight.codes + element / 2, x + k, weight.cols, sums);
+        const uint8_t* codes = weight.codes + element / 2;
+        __builtin_prefetch(codes + kAhead);
+        simd::F32<W> sums[ROWS][kSums] = {};
+        block<W>(table, codes, x + k, weight.cols, sums);
         const float scale = weight.scale(element);
         PANATUNE_UNROLL
         for (int m = 0; m < ROWS; ++m) {
-          totals[m] += sums[m] * scale;
+          totals[m] += joined<W>(sums[m]) * scale;
         }
       }
       PANATUNE_UNROLL
@@ -135,10 +141,19 @@ struct FewRows4 {
   }
 
  private:
+  template <int W>
+  PANATUNE_INLINE static simd::F32<W> joined(const simd::F32<W> (&sums)[kSums]) {
+    if constexpr (kSums == 1) {
+      return sums[0];
+    } else {
+      return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    }
+  }
+
   // sums[m] += the products of a block of codes with x[m].
   template <int W>
   PANATUNE_INLINE static void block(const CodeTable<W>& table, const uint8_t* codes, const float* x, int64_t cols,
-                                    simd::F32<W>* sums) {
+                                    simd::F32<W> (&sums)[ROWS][kSums]) {
     // Vectors of less than eight lanes take the eight words in parts; those of more take several places at once.
     constexpr int kPart = W < 8 ? W : 8, kPlaces = W / kPart;
     PANATUNE_UNROLL
@@ -153,7 +168,7 @@ struct FewRows4 {
         const simd::F32<W> values = table[words >> shifts<W, kPart>(e)];
         PANATUNE_UNROLL
         for (int m = 0; m < ROWS; ++m) {
-          sums[m] += values * simd::load<W>(x + m * cols + e * 8 + part);
+          sums[m][e / kPlaces % kSums] += values * simd::load<W>(x + m * cols + e * 8 + part);
         }
       }
     }
