@@ -73,10 +73,9 @@ public final class DecodeBench {
     List<Side> sides = new ArrayList<>();
     for (boolean quantized : new boolean[] {false, true}) {
       String group = quantized ? NF4 : DENSE;
-      Map<String, Object> told = job.quantized(quantized).toJson();
-      sides.add(Side.ours(group, told));
-      python.ifPresent(found ->
-          sides.add(found.side("transformers-" + group, group, TRANSFORMERS, Map.of(), told)));
+      DecodeJob one = job.quantized(quantized);
+      sides.add(Side.ours(group, one.toJson()));
+      python.ifPresent(found -> sides.add(transformers(found, group, one)));
     }
     return sides;
   }

@@ -57,7 +57,9 @@ public final class DecoderLayer extends Module {
    */
   public Tensor forward(Tensor hidden, Positions positions, PastKeyValues past) {
     Optional<Tensor> one =
-        isPlain() ? block().forward(hidden, positions.rotary(rope), past) : Optional.empty();
+        isPlain() && positions.firstKeys().isEmpty()
+            ? block().forward(hidden, positions.rotary(rope), past)
+            : Optional.empty();
     if (one.isPresent()) {
       return one.get();
     }

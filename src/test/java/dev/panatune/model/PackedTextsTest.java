@@ -52,11 +52,10 @@ class PackedTextsTest {
       Map<String, Tensor> gradients = new LinkedHashMap<>();
       model
           .namedParameters()
-          .forEach(
-              (name, parameter) -> {
-                gradients.put(name, parameter.grad().clone());
-                parameter.setGrad(null);
-              });
+          .forEach((name, parameter) -> {
+            gradients.put(name, parameter.grad().clone());
+            parameter.setGrad(null);
+          });
       return new Result(loss, gradients);
     }
 
@@ -69,13 +68,12 @@ class PackedTextsTest {
       // A gradient that is zero but for rounding, of a key's bias without rotation, has no relative
       // error.
       double least = 1e-2 * largest(other.gradients);
-      gradients.forEach(
-          (name, gradient) -> {
-            Tensor wanted = other.gradients.get(name);
-            double norm = Math.max(least, wanted.norm().item());
-            double distance = gradient.sub(wanted).norm().item() / norm;
-            assertTrue(distance < GRADIENT, () -> what + ": " + name + " is off by " + distance);
-          });
+      gradients.forEach((name, gradient) -> {
+        Tensor wanted = other.gradients.get(name);
+        double norm = Math.max(least, wanted.norm().item());
+        double distance = gradient.sub(wanted).norm().item() / norm;
+        assertTrue(distance < GRADIENT, () -> what + ": " + name + " is off by " + distance);
+      });
     }
   }
 

@@ -119,12 +119,11 @@ class CheckpointLoraTest {
         StrictJson.readObject(directory.resolve("saved").resolve("config.json"));
     assertEquals(config, saved.get("quantization_config"));
     Map<String, String> checksums = new TreeMap<>();
-    stated.forEach(
-        (key, value) -> {
-          if (key.startsWith(CHECKSUM)) {
-            checksums.put(key.substring(CHECKSUM.length()), value);
-          }
-        });
+    stated.forEach((key, value) -> {
+      if (key.startsWith(CHECKSUM)) {
+        checksums.put(key.substring(CHECKSUM.length()), value);
+      }
+    });
     assertEquals(checksums, checksums(directory.resolve("saved/model.safetensors")));
     try (TensorScope _ = TensorScope.open();
         PretrainedModel loaded =

@@ -64,13 +64,12 @@ public final class BitsandbytesAdamW extends Optimizer {
     for (ParameterGroup group : groups) {
       group
           .parameters()
-          .forEach(
-              (name, value) -> {
-                boolean eightBit = packed.test(name) && value.numel() >= SMALLEST_PACKED;
-                Moments moments =
-                    eightBit ? Moments.packed(value.shape()) : Moments.plain(value.shape());
-                parameters.add(new Trained(name, value, group.weightDecay(), moments));
-              });
+          .forEach((name, value) -> {
+            boolean eightBit = packed.test(name) && value.numel() >= SMALLEST_PACKED;
+            Moments moments =
+                eightBit ? Moments.packed(value.shape()) : Moments.plain(value.shape());
+            parameters.add(new Trained(name, value, group.weightDecay(), moments));
+          });
     }
     step = Tensor.zeros(DType.FLOAT32).keep();
   }

@@ -57,12 +57,11 @@ class BitsandbytesAdamWTest {
         Map<String, Tensor> found = new LinkedHashMap<>(optimizer.state());
         assertEquals(RATES.length, found.remove("step").item());
         found.putAll(parameters);
-        found.forEach(
-            (name, tensor) -> {
-              Tensor expected = golden.get(bits + "." + name);
-              assertEquals(expected.dtype(), tensor.dtype(), name);
-              assertTrue(expected.equal(tensor.detach()), name);
-            });
+        found.forEach((name, tensor) -> {
+          Tensor expected = golden.get(bits + "." + name);
+          assertEquals(expected.dtype(), tensor.dtype(), name);
+          assertTrue(expected.equal(tensor.detach()), name);
+        });
         assertEquals(
             golden.keySet().stream().filter(name -> name.startsWith(bits + ".")).count(),
             found.size());
