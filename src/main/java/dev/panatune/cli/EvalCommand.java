@@ -46,7 +46,7 @@ final class EvalCommand implements Callable<Integer> {
       defaultValue = "auto",
       description =
           "instruction, chat, prompt-completion or text; auto (default): by the first row. A"
-              + " classifier takes classification: rows with text and label.")
+              + " classifier takes classification: rows with text, label and, of pairs, text_pair.")
   private String format;
 
   @Option(

@@ -2,6 +2,7 @@ package dev.panatune.data;
 
 import dev.panatune.text.Message;
 import java.util.List;
+import java.util.Optional;
 
 /** A row of a data set as it was read, before any template or tokenizer. */
 public sealed interface Row {
@@ -51,8 +52,10 @@ public sealed interface Row {
    * A text and what it is, for a classifier.
    *
    * @param text not empty
+   * @param pair a second text that the class is of as well, as a hypothesis is to a premise
    * @param label the name of its class, or its number as digits
    * @param numbered whether the label is a number
    */
-  record LabelledRow(String text, String label, boolean numbered) implements Row {}
+  record LabelledRow(String text, Optional<String> pair, String label, boolean numbered)
+      implements Row {}
 }

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 
 /** Turns the JSON object of one line into a row of one format. */
@@ -62,15 +63,23 @@ interface RowParser {
 
   private static Row labelled(JsonNode row) {
     String text = answer(row, "text");
+    Optional<String> pair =
+        row.hasNonNull("text_pair") ? Optional.of(text(row, "text_pair")) : Optional.empty();
     JsonNode label = required(row, "label");
     if (label.isIntegralNumber()) {
-      return new LabelledRow(text, label.asText(), true);
+      return new LabelledRow(text, pair, label.asText(), true);
+    }
+    if (label.isArray() || label.isFloatingPointNumber()) {
+      throw new BadRow(
+          "key 'label' is %s, and a text has one class: several labels (multi_label_classification)"
+                  .formatted(kind(label))
+              + " and values (regression) are not trained from a run file");
     }
     if (!label.isTextual() || label.textValue().isEmpty()) {
       throw new BadRow(
           "key 'label' is %s, neither a class's name nor its number".formatted(kind(label)));
     }
-    return new LabelledRow(text, label.textValue(), false);
+    return new LabelledRow(text, pair, label.textValue(), false);
   }
 
   private static Row chat(JsonNode row) {

@@ -6,14 +6,15 @@ import dev.panatune.error.FormatException;
 import dev.panatune.error.Suggestion;
 import dev.panatune.model.CausalLM;
 import dev.panatune.model.ClassifierConfig;
+import dev.panatune.text.LongestFirst;
 import dev.panatune.text.Tokenizer;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 
 /**
- * Turns texts and their labels into tokens and classes. A text has the tokenizer's own special
- * tokens; what is longer than the maximum is cut at the right, and counted.
+ * Turns texts, or pairs of texts, and their labels into tokens and classes. They have the
+ * tokenizer's own special tokens; what is longer than the maximum is cut as transformers cuts it,
+ * and counted.
  */
 public final class TextClassEncoder {
   private final Tokenizer tokenizer;
@@ -44,7 +45,7 @@ public final class TextClassEncoder {
       throw new ConfigurationException(
           "config.json: problem_type %s of %d labels is not supported here; rows have one class"
                   .formatted(classifier.problem().id(), classifier.labels())
-              + " each, which is single_label_classification of at least two");
+              + " each, which is single_label_classification of at least two classes");
     }
     return new TextClassEncoder(tokenizer, classifier, maxLength);
   }
@@ -69,15 +70,15 @@ public final class TextClassEncoder {
       if (!(rows.get(i) instanceof LabelledRow row)) {
         throw new FormatException("%s, row %d has no label".formatted(name, i + 1));
       }
-      int[] whole = tokenizer.encode(row.text(), true);
-      if (whole.length == 0) {
+      LongestFirst encoded = LongestFirst.encode(tokenizer, row.text(), row.pair(), maxLength);
+      int[] ids = encoded.ids();
+      if (ids.length == 0) {
         throw new FormatException("%s, row %d has no token".formatted(name, i + 1));
       }
-      int[] ids = Arrays.copyOf(whole, Math.min(whole.length, maxLength));
       examples.add(
           Example.ofClass(ids, classifier.position(ids), category(name + ", row " + (i + 1), row)));
-      longest = Math.max(longest, whole.length);
-      truncated += whole.length > maxLength ? 1 : 0;
+      longest = Math.max(longest, encoded.whole());
+      truncated += encoded.whole() > maxLength ? 1 : 0;
       tokens += ids.length;
     }
     return new EncodedDataset(

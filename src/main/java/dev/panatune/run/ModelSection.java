@@ -94,7 +94,11 @@ public record ModelSection(
   /** The classes by {@code id2label} (also as a list), or as many without names. */
   private static List<String> classes(Section section, TaskType task) {
     section.refuse("label2id", "id2label says it the other way round");
-    section.refuse("problem_type", "a text has one class", "single_label_classification");
+    section.refuse(
+        "problem_type",
+        "a run file trains single_label_classification, one class a text; regression and"
+            + " multi_label_classification are in SequenceClassifier of the Java API",
+        "single_label_classification");
     boolean given = section.has("num_labels") || section.has("id2label");
     if (given && task != TaskType.SEQ_CLS) {
       throw new ConfigurationException(
@@ -113,8 +117,12 @@ public record ModelSection(
     }
     if (count < 2 || count > MOST_CLASSES) {
       throw new ConfigurationException(
-          "%s: a classifier has 2 to %d classes, not %d"
-              .formatted(section.at("num_labels"), MOST_CLASSES, count));
+          "%s: a classifier has 2 to %d classes, not %d%s"
+              .formatted(
+                  section.at("num_labels"),
+                  MOST_CLASSES,
+                  count,
+                  count == 1 ? "; one is regression, which a run file does not train" : ""));
     }
     List<String> classes = names.isEmpty() ? ClassifierConfig.unnamed((int) count) : names;
     return section.resolve("id2label", classes);

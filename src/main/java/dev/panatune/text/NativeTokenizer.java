@@ -7,6 +7,7 @@ import dev.panatune.error.PanatuneException;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.LongFunction;
+import java.util.function.LongSupplier;
 
 /** A tokenizer of the native library: any number of threads may use it, until it is closed. */
 final class NativeTokenizer implements AutoCloseable {
@@ -32,13 +33,20 @@ final class NativeTokenizer implements AutoCloseable {
   }
 
   int[] encode(String text, boolean addSpecialTokens) {
-    return encoded(text, addSpecialTokens, encoding -> toInts(library.getTokenIds(encoding)));
+    return encoded(
+        () -> library.encode(handle, text, addSpecialTokens),
+        encoding -> toInts(library.getTokenIds(encoding)));
+  }
+
+  int[] encodePair(String text, String pair, boolean addSpecialTokens) {
+    return encoded(
+        () -> library.encodeDual(handle, text, pair, addSpecialTokens),
+        encoding -> toInts(library.getTokenIds(encoding)));
   }
 
   Encoding encodeWithOffsets(String text, boolean addSpecialTokens) {
     return encoded(
-        text,
-        addSpecialTokens,
+        () -> library.encode(handle, text, addSpecialTokens),
         encoding -> {
           int[] ids = toInts(library.getTokenIds(encoding));
           return offsets(text, ids, library.getTokenCharSpans(encoding));
@@ -61,11 +69,11 @@ final class NativeTokenizer implements AutoCloseable {
     return new Encoding(ids, starts, ends);
   }
 
-  private <T> T encoded(String text, boolean addSpecialTokens, LongFunction<T> reader) {
+  private <T> T encoded(LongSupplier encoder, LongFunction<T> reader) {
     lock.readLock().lock();
     try {
       requireOpen();
-      long encoding = library.encode(handle, text, addSpecialTokens);
+      long encoding = encoder.getAsLong();
       try {
         return reader.apply(encoding);
       } finally {

@@ -93,6 +93,11 @@ public final class Tokenizer implements AutoCloseable {
     return tokenizer.encode(validUnicode(text), addSpecialTokens);
   }
 
+  /** Ids of two texts that belong together, joined as the tokenizer joins them. */
+  public int[] encodePair(String text, String pair, boolean addSpecialTokens) {
+    return tokenizer.encodePair(validUnicode(text), validUnicode(pair), addSpecialTokens);
+  }
+
   /** As {@link #encode} without added tokens, with the place of each token in the text. */
   public Encoding encodeWithOffsets(String text) {
     return tokenizer.encodeWithOffsets(validUnicode(text), false);

@@ -134,8 +134,10 @@ class ClassifierRunTest {
         "model.num_labels=4 | model.num_labels is 4, and model.id2label names 3 classes",
         "model.id2label={0: a, 2: b} | none of them is 1",
         "model.id2label=[a, a] | a class has the name of another",
-        "model.id2label=[a] | 2 to 100000 classes, not 1",
+        "model.id2label=[a] | 2 to 100000 classes, not 1; one is regression",
         "model.id2label=null | say model.num_labels",
+        "model.problem_type=regression | one class a text; regression and",
+        "model.problem_type=multi_label_classification | one class a text",
         "model.label2id={a: 0} | model.label2id",
         "model.task_type=CAUSAL_LM | model.task_type is CAUSAL_LM and peft.task_type SEQ_CLS",
         "peft.task_type=TOKEN_CLS | task_type: TOKEN_CLS is not supported yet",
@@ -154,6 +156,12 @@ class ClassifierRunTest {
     Files.writeString(directory.resolve("train.jsonl"), "{\"text\": \"a\", \"labels\": 1}\n");
     run.train(overrides("{r: 2, task_type: SEQ_CLS}", "overwrite_output_dir=true"))
         .failed(1, "line 1: key 'label' is missing; did you mean to name 'labels' so?");
+    for (String label : List.of("[0, 1]", "0.5")) {
+      Files.writeString(
+          directory.resolve("train.jsonl"), "{\"text\": \"a\", \"label\": %s}\n".formatted(label));
+      run.train(overrides("{r: 2, task_type: SEQ_CLS}", "overwrite_output_dir=true"))
+          .failed(1, "a text has one class: several labels");
+    }
     Files.writeString(directory.resolve("train.jsonl"), "{\"text\": \"a\", \"label\": 3}\n");
     run.train(overrides("{r: 2, task_type: SEQ_CLS}", "overwrite_output_dir=true"))
         .failed(1, "there is no class 3");
