@@ -65,7 +65,7 @@ class Rows {
   void multiply(const Input& input, int64_t chunk, float* out) const {
     const int64_t begin = first(chunk), stop = end(chunk);
     if (const Weight4* weight = std::get_if<Weight4>(&packed_)) {
-      simd::dispatch<FewRows4<1>, const Weight4&>(*weight, input.ordered, out, rows_, begin, stop);
+      few_rows4(*weight, input.ordered, 1, out, rows_, begin, stop);
     } else if (const Packed4bit* source = std::get_if<Packed4bit>(&packed_)) {
       decode_rows(*source, input.plain, begin, stop, out);
     } else {
@@ -203,7 +203,7 @@ class Block {
 
   Input input(const float* plain, int64_t width, float* ordered, bool wanted) const {
     if (wanted) {
-      interleave(plain, width, ordered);
+      order_for_codes(plain, width, ordered);
     }
     return {plain, ordered};
   }

@@ -107,17 +107,10 @@ at::Tensor multiply_blocks(const at::Tensor& x, const Weight4& weight, int64_t r
   float* const input = ordered.mutable_data_ptr<float>();
   float* const results = out.mutable_data_ptr<float>();
   for (int64_t m = 0; m < count; ++m) {
-    interleave(x.const_data_ptr<float>() + m * cols, cols, input + m * cols);
+    order_for_codes(x.const_data_ptr<float>() + m * cols, cols, input + m * cols);
   }
-  at::parallel_for(0, rows, std::max<int64_t>(1, kGrainElements / cols), [&](int64_t begin, int64_t end) {
-    int64_t m = 0;
-    for (; m + 4 <= count; m += 4) {
-      simd::dispatch<FewRows4<4>>(weight, input + m * cols, results + m * rows, rows, begin, end);
-    }
-    for (; m < count; ++m) {
-      simd::dispatch<FewRows4<1>>(weight, input + m * cols, results + m * rows, rows, begin, end);
-    }
-  });
+  at::parallel_for(0, rows, std::max<int64_t>(1, kGrainElements / cols),
+                   [&](int64_t begin, int64_t end) { few_rows4(weight, input, count, results, rows, begin, end); });
   return out;
 }
 
