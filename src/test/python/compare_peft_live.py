@@ -2,7 +2,7 @@
 
 Each round draws a tiny Llama (tied or not, with biases or not), perhaps kept in 4 bits, a method (LORA, IA3,
 PROMPT_TUNING or PREFIX_TUNING) and its options. PEFT makes an adapter with random tensors; evaluated and merged by the
-command line, the model must give what PEFT gives. Then the command line trains an adapter with those options, and PEFT
+command line (in 4 bits: quantised again, code by code), the model must give what PEFT gives. Then the command line trains an adapter with those options, and PEFT
 must load it and give the same loss. Needs the packages of
 compare_live.py. Exit code 1 if a comparison is out of its tolerance; a round can be repeated by its seed.
 """
@@ -123,6 +123,25 @@ def evaluate(model, data, *options):
     return json.loads(printed)["metrics"]["loss"]
 
 
+def compare_requantised(report, folder, model, adapter, four_bit, quantised, tokenizer, rows):
+    """Merged and put into 4 bits again; a weight that lies between two codes may fall to either side."""
+    arguments = ("--adapter", adapter, "--dtype", "fp32", *quantised, "--requantize")
+    live.panatune("merge", "--model", model, *arguments, "--out", folder / "requantised")
+    theirs = load(model, four_bit, adapter).merge_and_unload()
+    ours = load(folder / "requantised", None)
+    stored, expected = ours.state_dict(), theirs.state_dict()
+    codes = [key for key, value in expected.items() if key.endswith(".weight") and value.dtype == torch.uint8]
+    differing = sum((stored[key] != expected[key]).sum().item() for key in codes)
+    count = sum(expected[key].numel() for key in codes)
+    report.within(f"  requantised, share of {count} bytes", differing / count if codes else 1, 1e-4)
+    loss = live.measure(theirs, tokenizer, rows)[0].mean().item()
+    found = live.measure(ours, tokenizer, rows)[0].mean().item()
+    limit = 1e-3 if differing else 1e-5
+    report.within("  requantised here, by transformers", abs(found - loss) / loss, limit)
+    found = evaluate(folder / "requantised", folder / "rows.jsonl")
+    report.within("  requantised", abs(found - loss) / loss, limit)
+
+
 def compare(report, folder, seed, method):
     draw = random.Random(seed)
     method = method or draw.choice(sorted(METHODS))
@@ -150,7 +169,10 @@ def compare(report, folder, seed, method):
     expected = theirs(adapter)
     found = evaluate(model, data, "--adapter", adapter, *quantised)
     report.within("  with PEFT's adapter", abs(found - expected) / expected, 1e-5)
-    if method in ("LORA", "IA3") and not (tied and "embed_tokens" in options.get("target_modules", [])) and not four_bit:
+    mergeable = method in ("LORA", "IA3") and not (tied and "embed_tokens" in options.get("target_modules", []))
+    if method == "LORA" and mergeable and four_bit:
+        compare_requantised(report, folder, model, adapter, four_bit, quantised, tokenizer, rows)
+    if mergeable and not four_bit:
         live.panatune("merge", "--model", model, "--adapter", adapter, "--dtype", "fp32", "--out", folder / "merged")
         found = evaluate(folder / "merged", data)
         report.within("  merged", abs(found - expected) / expected, 1e-5)
