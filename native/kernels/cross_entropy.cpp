@@ -4,8 +4,8 @@
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/mul.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
@@ -219,7 +219,8 @@ Losses losses_of(const at::Tensor& products, const int64_t* targets, const Logit
 
 struct Result {
   at::Tensor loss_sum, correct;
-  at::Tensor for_hidden, for_weight;  // undefined where not asked for
+  // fp32, so that scaling them rounds them for the first time; undefined where not asked for.
+  at::Tensor for_hidden, for_weight;
 };
 
 Result compute(const at::Tensor& hidden, const at::Tensor& weight, const Head& head, bool hidden_gradient,
@@ -230,12 +231,11 @@ Result compute(const at::Tensor& hidden, const at::Tensor& weight, const Head& h
   const at::Tensor dense_hidden = hidden.contiguous();
   const int64_t rows = hidden.size(0);
   Result result;
-  at::Tensor weight_sum;
   if (hidden_gradient) {
-    result.for_hidden = at::empty_like(dense_hidden);
+    result.for_hidden = at::empty(hidden.sizes(), hidden.options().dtype(at::kFloat));
   }
   if (weight_gradient) {
-    weight_sum = at::zeros(weight.sizes(), weight.options().dtype(at::kFloat));
+    result.for_weight = at::zeros(weight.sizes(), weight.options().dtype(at::kFloat));
   }
   Losses total;
   for (int64_t from = 0; from < rows; from += head.chunk_rows) {
@@ -248,14 +248,11 @@ Result compute(const at::Tensor& hidden, const at::Tensor& weight, const Head& h
     total.sum += losses.sum;
     total.correct += losses.correct;
     if (hidden_gradient) {
-      result.for_hidden.narrow(0, from, length).copy_(matmul_compute(products, weight));
+      result.for_hidden.narrow(0, from, length).copy_(matmul_compute(products, weight, at::kFloat));
     }
     if (weight_gradient) {
-      matmul_accumulate(weight_sum, products.t(), chunk);
+      matmul_accumulate(result.for_weight, products.t(), chunk);
     }
-  }
-  if (weight_gradient) {
-    result.for_weight = weight_sum.to(weight.scalar_type());
   }
   result.loss_sum = at::empty({}, hidden.options().dtype(at::kFloat)).fill_(total.sum);
   result.correct = at::empty({}, head.targets.options()).fill_(total.correct);
@@ -291,14 +288,20 @@ class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> 
     at::AutoDispatchBelowADInplaceOrView below;
     Result result = compute(hidden, weight, head, hidden.requires_grad(), weight.requires_grad());
     context->save_for_backward({result.for_hidden, result.for_weight});
+    context->saved_data["dtype"] = hidden.scalar_type();
     context->mark_non_differentiable({result.correct});
     return {result.loss_sum, result.correct};
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
+    const at::ScalarType dtype = context->saved_data["dtype"].toScalarType();
     const auto scaled = [&](const at::Tensor& gradient) {
-      return gradient.defined() ? gradient.mul(gradients[0]).to(gradient.scalar_type()) : at::Tensor();
+      if (!gradient.defined()) {
+        return at::Tensor();
+      }
+      at::Tensor result = at::empty(gradient.sizes(), gradient.options().dtype(dtype));
+      return at::mul_out(result, gradient, gradients[0]);
     };
     return {scaled(saved[0]), scaled(saved[1]), at::Tensor()};
   }

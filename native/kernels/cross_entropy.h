@@ -6,8 +6,8 @@
 // becomes soft_cap tanh(logit / soft_cap) (Gemma 2, arXiv:2408.00118). `loss_sum` is the fp32 sum of the rows' losses
 // in nats, `correct` the int64 count of rows whose first largest logit is the target's. Logits exist for `chunk_rows`
 // rows at a time, rounded to hidden's dtype as a plain head would; scale, cap, softmax and loss are fp32. When hidden
-// or weight require a gradient, it is formed chunk by chunk in the forward pass and only scaled in the backward pass.
-// Autocast casts hidden and weight.
+// or weight require a gradient, it is formed chunk by chunk in the forward pass, kept in fp32, and only scaled and
+// rounded in the backward pass. Autocast casts hidden and weight.
 #pragma once
 
 #include <ATen/core/Tensor.h>

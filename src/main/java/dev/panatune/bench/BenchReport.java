@@ -22,6 +22,8 @@ public record BenchReport(List<String> lines, Map<String, Object> json) {
           "kernels",
           "floor_dtype",
           "floor_gflops",
+          "peak_gflops",
+          TrainMeasurement.GRADIENTS,
           "versions");
 
   /**
@@ -107,10 +109,11 @@ public record BenchReport(List<String> lines, Map<String, Object> json) {
     for (Metric metric : metrics) {
       metric
           .ratio(ours, peer)
-          .ifPresent(ratio -> {
-            json.put(metric.key(), ratio);
-            words.add(metric.words(ratio));
-          });
+          .ifPresent(
+              ratio -> {
+                json.put(metric.key(), ratio);
+                words.add(metric.words(ratio));
+              });
     }
     if (!words.isEmpty()) {
       ratios.add(json);

@@ -26,6 +26,9 @@ final class GemmFloor {
   /** The head's rows at a time, so that the floor does not need room for all logits. */
   private static final long ROWS = 512;
 
+  /** The side of a square product that a machine multiplies about as fast as it can. */
+  private static final long PEAK_SIDE = 2048;
+
   private static final int ROUNDS = 3;
   private static final double SMALL_SHARE = 0.02;
 
@@ -61,7 +64,8 @@ final class GemmFloor {
   }
 
   /**
-   * Times them: the least of three rounds.
+   * Times them: the least of three rounds. Beside them a large square product, the machine's peak:
+   * {@code peak_seconds} is what they would take at its rate.
    *
    * @param rows tokens a step
    * @param compute the type that the step computes in
@@ -79,6 +83,10 @@ final class GemmFloor {
       result.put("floor_seconds", seconds);
       result.put("floor_dtype", fastest.torchName());
       result.put("floor_gflops", operations / seconds / 1e9);
+      Shape square = new Shape(PEAK_SIDE, PEAK_SIDE, 1);
+      double peak = square.products(PEAK_SIDE) / seconds(square, PEAK_SIDE, fastest, ROUNDS);
+      result.put("peak_gflops", peak / 1e9);
+      result.put("peak_seconds", operations / peak);
       return result;
     }
   }

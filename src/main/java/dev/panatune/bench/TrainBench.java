@@ -9,6 +9,7 @@ import java.util.Optional;
 public final class TrainBench {
   private static final String STEP = "step_seconds";
   private static final String FLOOR = "floor_seconds";
+  private static final String PEAK = "peak_seconds";
 
   private TrainBench() {}
 
@@ -75,8 +76,19 @@ public final class TrainBench {
             "floor/step",
             side ->
                 side.spread(FLOOR)
-                    .flatMap(floor ->
-                        side.spread(STEP).map(step -> one(floor.median() / step.median()))),
+                    .flatMap(
+                        floor ->
+                            side.spread(STEP).map(step -> one(floor.median() / step.median()))),
+            "%.2f",
+            1,
+            Metric.Ratio.NONE),
+        new Metric(
+            "share_of_peak",
+            "of GEMM peak",
+            side ->
+                side.spread(PEAK)
+                    .flatMap(
+                        peak -> side.spread(STEP).map(step -> one(peak.median() / step.median()))),
             "%.2f",
             1,
             Metric.Ratio.NONE));

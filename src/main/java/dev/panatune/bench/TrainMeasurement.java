@@ -7,8 +7,10 @@ import dev.panatune.peft.LoraConfig;
 import dev.panatune.peft.PeftModel;
 import dev.panatune.quant.QuantConfig;
 import dev.panatune.tensor.DType;
+import dev.panatune.tensor.GradMode;
 import dev.panatune.tensor.NativeMemory;
 import dev.panatune.tensor.Rng;
+import dev.panatune.tensor.TensorScope;
 import dev.panatune.train.AdapterTraining;
 import dev.panatune.train.IntervalStrategy;
 import dev.panatune.train.SaveStrategy;
@@ -26,6 +28,9 @@ import java.util.SplittableRandom;
 
 /** Trains in this process, by the library's own trainer, and notes when each step ended. */
 final class TrainMeasurement {
+  /** In how many of the adapter's tensors a gradient was seen: "210 of 210 tensors". */
+  static final String GRADIENTS = "adapter_gradients_in";
+
   private TrainMeasurement() {}
 
   /** Notes the time and the memory at the end of every step. */
@@ -74,6 +79,7 @@ final class TrainMeasurement {
       Rng.seed(TrainJob.SEED);
       PeftModel adapter =
           PeftModel.create(pretrained, LoraConfig.of(TrainJob.RANK, 2.0 * TrainJob.RANK));
+      Map<String, Double> fresh = norms(adapter);
       StepEnds ends = new StepEnds();
       Trainer.of(new AdapterTraining(adapter, null), arguments(job))
           .trainOn(examples(job, pretrained.model().config().vocabSize()))
@@ -85,6 +91,10 @@ final class TrainMeasurement {
       result.put("first_step_seconds", ends.firstEnd - started);
       result.put("step_seconds", ends.seconds);
       result.put("losses", ends.losses);
+      // B is zero at first, so that A has no gradient before the second step.
+      if (job.steps() > 1) {
+        result.put(GRADIENTS, moved(fresh, norms(adapter)));
+      }
       PeakMemory.peak().ifPresent(bytes -> result.put("peak_rss_bytes", bytes));
       result.put("live_bytes_after_first_step", ends.liveAfterFirst);
       result.put("live_bytes_after_last_step", ends.liveAfterLast);
@@ -95,6 +105,23 @@ final class TrainMeasurement {
       }
       return result;
     }
+  }
+
+  /** Without weight decay a tensor moves where its gradient is not zero, and nowhere else. */
+  private static String moved(Map<String, Double> before, Map<String, Double> after) {
+    long count = after.keySet().stream().filter(n -> !after.get(n).equals(before.get(n))).count();
+    return "%d of %d tensors".formatted(count, after.size());
+  }
+
+  private static Map<String, Double> norms(PeftModel adapter) {
+    Map<String, Double> norms = new LinkedHashMap<>();
+    try (TensorScope _ = TensorScope.open();
+        GradMode _ = GradMode.disable()) {
+      adapter
+          .parameters()
+          .forEach((name, tensor) -> norms.put(name, tensor.to(DType.FLOAT64).norm().item()));
+    }
+    return norms;
   }
 
   private static TrainingArguments arguments(TrainJob job) {

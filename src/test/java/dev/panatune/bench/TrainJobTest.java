@@ -44,13 +44,18 @@ class TrainJobTest {
     assertEquals(3, ((List<?>) dense.get("losses")).size());
     assertEquals(Math.log(256), (Double) ((List<?>) dense.get("losses")).getFirst(), 0.5);
     assertTrue((Double) dense.get("floor_seconds") > 0);
+    assertTrue((Double) dense.get("peak_seconds") > 0);
     assertTrue((Double) dense.get("first_step_seconds") > (Double) dense.get("load_seconds"));
     assertEquals(1, dense.get("threads"));
     assertEquals(dense.get("live_bytes_after_first_step"), dense.get("live_bytes_after_last_step"));
 
     assertEquals(dense.get("losses"), run(job(false, true)).get("losses"));
 
-    List<?> quantized = (List<?>) run(job(true, false)).get("losses");
+    Map<String, Object> in4Bits = run(job(true, false));
+    // Two layers of seven linear layers with A and B.
+    assertEquals("28 of 28 tensors", dense.get("adapter_gradients_in"));
+    assertEquals("28 of 28 tensors", in4Bits.get("adapter_gradients_in"));
+    List<?> quantized = (List<?>) in4Bits.get("losses");
     assertTrue(!quantized.equals(dense.get("losses")), "nothing was quantised");
   }
 }

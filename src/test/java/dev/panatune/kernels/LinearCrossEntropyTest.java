@@ -15,6 +15,7 @@ import dev.panatune.tensor.Op;
 import dev.panatune.tensor.Rng;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
+import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -57,6 +58,34 @@ class LinearCrossEntropyTest {
         // The logits themselves are rounded, and a probability near 1 takes most of its own digits
         // away.
         comparison.assertWithin(4 * Comparison.rounding(dtype));
+      }
+    }
+  }
+
+  /** In half precision, where sums run in fp32: libtorch's own products are not ours to compare. */
+  @ParameterizedTest
+  @MethodSource("dev.panatune.kernels.CpuPath#halfPrecisionInFp32")
+  void inHalfPrecisionItIsNoWorseThanThePlainOperations(String path, DType dtype) {
+    try (CpuPath _ = CpuPath.use(path)) {
+      for (double[] rule : new double[][] {{1, 0}, {0.5, 3}}) {
+        Tensor targets = targets(70, 1000);
+        Tensor[] leaves = {
+          Tensor.randn(DType.FLOAT32, 70, 64).mul(0.5).to(dtype),
+          Tensor.randn(DType.FLOAT32, 1000, 64).mul(0.3).to(dtype)
+        };
+        Function<Tensor[], Tensor> formula = in -> plain(in[0], in[1], targets, rule[0], rule[1]);
+        Function<Tensor[], Tensor> halfPrecision =
+            in -> wideLoss(in[0].matmul(in[1].t()), targets, rule[0], rule[1]);
+        Comparison[] both = new Comparison[2];
+        Rng.seed(2);
+        both[0] =
+            Comparison.of(
+                in -> OPERATOR.callAll(in[0], in[1], targets, 32, rule[0], rule[1])[0],
+                formula,
+                leaves);
+        Rng.seed(2);
+        both[1] = Comparison.of(halfPrecision, formula, leaves);
+        both[0].assertNoWorseThan(both[1]);
       }
     }
   }
@@ -188,7 +217,18 @@ class LinearCrossEntropyTest {
 
   private static Tensor plain(
       Tensor hidden, Tensor weight, Tensor targets, double scale, double cap) {
-    Tensor scaled = hidden.matmul(weight.t()).mul(scale);
+    return loss(hidden.matmul(weight.t()), targets, scale, cap);
+  }
+
+  /** As transformers computes it: scaled and capped in the model's type, the loss in float32. */
+  private static Tensor wideLoss(Tensor products, Tensor targets, double scale, double cap) {
+    Tensor scaled = products.mul(scale);
+    Tensor logits = cap == 0 ? scaled : scaled.div(cap).tanh().mul(cap);
+    return loss(logits.to(DType.FLOAT32), targets, 1, 0);
+  }
+
+  private static Tensor loss(Tensor products, Tensor targets, double scale, double cap) {
+    Tensor scaled = products.mul(scale);
     Tensor logits = cap == 0 ? scaled : scaled.div(cap).tanh().mul(cap);
     return logits.logSoftmax(-1).gather(1, targets.unsqueeze(1)).sum().neg();
   }
