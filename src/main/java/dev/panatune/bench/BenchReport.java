@@ -109,11 +109,10 @@ public record BenchReport(List<String> lines, Map<String, Object> json) {
     for (Metric metric : metrics) {
       metric
           .ratio(ours, peer)
-          .ifPresent(
-              ratio -> {
-                json.put(metric.key(), ratio);
-                words.add(metric.words(ratio));
-              });
+          .ifPresent(ratio -> {
+            json.put(metric.key(), ratio);
+            words.add(metric.words(ratio));
+          });
     }
     if (!words.isEmpty()) {
       ratios.add(json);

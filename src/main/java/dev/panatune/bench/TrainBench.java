@@ -76,9 +76,8 @@ public final class TrainBench {
             "floor/step",
             side ->
                 side.spread(FLOOR)
-                    .flatMap(
-                        floor ->
-                            side.spread(STEP).map(step -> one(floor.median() / step.median()))),
+                    .flatMap(floor ->
+                        side.spread(STEP).map(step -> one(floor.median() / step.median()))),
             "%.2f",
             1,
             Metric.Ratio.NONE),

@@ -31,8 +31,8 @@ final class AdapterOptions {
       names = "--combination",
       paramLabel = "TYPE",
       description =
-          "With --adapter-weights: svd (default), linear (all that IA3 has), cat, ties, dare_linear, dare_ties,"
-              + " magnitude_prune, or one of the last four with _svd.")
+          "With --adapter-weights: svd (default), linear (all that IA3 has), cat, ties,"
+              + " dare_linear, dare_ties, magnitude_prune, or one of the last four with _svd.")
   private String combination;
 
   @Option(

@@ -36,9 +36,8 @@ public final class CpuPath implements AutoCloseable {
   /** The kernels' own code with both half-precision types, products summed in fp32. */
   static Stream<Arguments> halfPrecisionInFp32() {
     return Stream.of("gemm=fp32", "isa=plain gemm=fp32")
-        .flatMap(
-            path ->
-                Stream.of(DType.BFLOAT16, DType.FLOAT16).map(dtype -> Arguments.of(path, dtype)));
+        .flatMap(path ->
+            Stream.of(DType.BFLOAT16, DType.FLOAT16).map(dtype -> Arguments.of(path, dtype)));
   }
 
   @Override
