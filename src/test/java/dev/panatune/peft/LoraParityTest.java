@@ -105,6 +105,7 @@ class LoraParityTest {
     }
   }
 
+  /** Those that compute in bf16 are in {@code Bf16ParityTest}. */
   @ParameterizedTest
   @MethodSource("cases")
   void tenStepsGiveTheSameLossesAndWeights(LoraFixtures.Case fixture) {
