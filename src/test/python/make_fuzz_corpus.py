@@ -94,6 +94,8 @@ def gguf_vocabularies():
     put(TEXT / "ggufWhole", "fewer_tokens", b'{"model":{"type":"Unigram","unk_id":null,"vocab":[["<s>",0.0]]}}')
     put(TEXT / "ggufWhole", "unknown_outside", b'{"model":{"type":"Unigram","unk_id":7,"vocab":[["<s>",0.0],["a",-1.0]]}}')
     put(TEXT / "ggufWhole", "charsmap", b'{"normalizer":{"type":"Precompiled","precompiled_charsmap":"AAAA"},"model":{"type":"Unigram","unk_id":0,"vocab":[["<s>",0.0]]}}')
+    put(TEXT / "ggufWhole", "type_of_another", b'{"post_processor":{"type":"Sequence","single":[{"SpecialToken":{"id":"</s>","type_id":0}}],"pair":[],'
+        b'"special_tokens":{}},"model":{"type":"Unigram","unk_id":0,"vocab":[["<unk>",0.0],["h",-1.0]]}}')
 
 
 def main():

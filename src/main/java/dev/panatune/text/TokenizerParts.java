@@ -57,6 +57,15 @@ final class TokenizerParts {
               "BPEDecoder",
               "CTC"));
 
+  /** The library takes a post-processor for what its fields say, whatever its type says. */
+  private static final Map<String, Set<String>> FIELDS_OF_POST_PROCESSORS =
+      Map.of(
+          "Sequence", Set.of("type", "processors"),
+          "ByteLevel", Set.of("type", "add_prefix_space", "trim_offsets", "use_regex"),
+          "TemplateProcessing", Set.of("type", "single", "pair", "special_tokens"),
+          "BertProcessing", Set.of("type", "sep", "cls"),
+          "RobertaProcessing", Set.of("type", "sep", "cls", "trim_offsets", "add_prefix_space"));
+
   private static final int LONGEST_INSERTION = 16;
   private static final int LARGEST_GROWTH = 16;
   private static final int DEEPEST = 10;
@@ -93,6 +102,9 @@ final class TokenizerParts {
     String type = node.path("type").asText();
     require(depth < DEEPEST, part, "nests deeper than " + DEEPEST);
     require(KNOWN.get(part).contains(type), part, "of type '" + type + "' is not supported");
+    if (part.equals("post_processor")) {
+      checkFields(part, node, FIELDS_OF_POST_PROCESSORS.get(type));
+    }
     for (String list : Set.of("normalizers", "pretokenizers", "processors", "decoders")) {
       for (JsonNode inner : node.path(list)) {
         check(part, inner, depth + 1);
@@ -119,6 +131,15 @@ final class TokenizerParts {
               "strips the ends of tokens, which is not supported");
       default -> {}
     }
+  }
+
+  private void checkFields(String part, JsonNode node, Set<String> known) {
+    node.fieldNames()
+        .forEachRemaining(field ->
+            require(
+                known.contains(field),
+                part,
+                "of type '%s' has no '%s'".formatted(node.path("type").asText(), field)));
   }
 
   private void checkReplacement(String part, JsonNode node) {

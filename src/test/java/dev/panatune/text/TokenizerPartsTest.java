@@ -39,6 +39,8 @@ class TokenizerPartsTest {
             + ":0}}],'pair':[],'special_tokens':{}}; not there",
         "post_processor; {'type':'TemplateProcessing','single':[{'Sequence':{'id':'B','type_id':0}"
             + "}],'pair':[],'special_tokens':{}}; not there",
+        "post_processor; {'type':'Sequence','processors':[],'single':[{'SpecialToken':{'id':'X',"
+            + "'type_id':0}}],'pair':[],'special_tokens':{}}; 'Sequence' has no 'single'",
         "decoder; {'type':'Strip','content':'a','start':0,'stop':1}; strips the ends",
         "decoder; {'type':'Unheard'}; 'Unheard'",
         "decoder; 5; not supported"

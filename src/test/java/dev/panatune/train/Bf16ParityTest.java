@@ -39,7 +39,10 @@ class Bf16ParityTest {
   /** How much further from fp32 than PEFT. */
   private static final double NEAR = 1.15;
 
-  /** The same, of no more than ten numbers. */
+  /** The same of weights after ten steps, whose roundings add up to one draw on either side. */
+  private static final double NEAR_WEIGHTS = 1.3;
+
+  /** The same of losses, no more than ten numbers. */
   private static final double NEAR_LOSSES = 2;
 
   @TempDir private Path directory;
@@ -146,7 +149,8 @@ class Bf16ParityTest {
               .train();
       double weights = distance(ParityCases.after(CASES.golden(name), adapted), adapted);
       double theirs = entry.at(mode).at("distance").number();
-      assertTrue(weights <= NEAR * theirs, "weights off by " + weights + ", PEFT's by " + theirs);
+      assertTrue(
+          weights <= NEAR_WEIGHTS * theirs, "weights off by " + weights + ", PEFT's by " + theirs);
 
       List<JsonState> exact = entry.at("exact").elements();
       List<JsonState> stated = entry.at(mode).at("losses").elements();
