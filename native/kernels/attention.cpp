@@ -64,7 +64,7 @@ class CausalAttention : public torch::autograd::Function<CausalAttention> {
     check_shapes(query, key, value);
     check_rule(query, key, rule);
     const auto [out, lse] = attention::forward(query, key, value, rule);
-    context->save_for_backward({query, key, value, out, lse, rule.first_keys});
+    context->save_for_backward({query, key, value, lse, rule.first_keys});
     context->saved_data["scale"] = rule.scale;
     context->saved_data["window"] = rule.window;
     context->saved_data["soft_cap"] = rule.soft_cap;
@@ -74,9 +74,9 @@ class CausalAttention : public torch::autograd::Function<CausalAttention> {
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
     const auto& data = context->saved_data;
-    const Rule rule{data.at("scale").toDouble(), saved[5], data.at("window").toInt(), data.at("soft_cap").toDouble()};
+    const Rule rule{data.at("scale").toDouble(), saved[4], data.at("window").toInt(), data.at("soft_cap").toDouble()};
     const auto [for_query, for_key, for_value] =
-        attention::backward(saved[0], saved[1], saved[2], saved[3], saved[4], gradients[0], rule);
+        attention::backward(saved[0], saved[1], saved[2], saved[3], gradients[0], rule);
     return {for_query, for_key, for_value, at::Tensor()};
   }
 };

@@ -9,7 +9,7 @@
 // query's dtype, in memory [B, T, Hq, D], so that the heads can be joined without a copy.
 //
 // On the CPU everything inside is fp32, memory is linear in T and S, blocks of keys that none of some query rows
-// sees are left out, and the backward pass keeps query, key, value, the output and one fp32 number a query row.
+// sees are left out, and the backward pass keeps query, key, value and one fp32 number a query row.
 // Composite: scaled_dot_product_attention, or plain products under a soft cap.
 #pragma once
 

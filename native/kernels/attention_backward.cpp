@@ -13,8 +13,6 @@ template <class T>
 struct Block {
   const T* query;
   int64_t query_row;
-  const T* out;
-  int64_t out_row;
   const T* gradient;
   int64_t gradient_row;
   const float* lse;
@@ -46,6 +44,7 @@ struct Block {
     float* query = changes + kRows * keys_row;
     float* gradient = query + kRows * padded_depth;
     float* sums = gradient + kRows * padded_depth;
+    float* slopes = sums + kRows * padded_depth;
     // Both are right sides of a product as well: their padding must be zero.
     std::memset(query, 0, sizeof(float) * 2 * kRows * padded_depth);
     for (int64_t r = 0; r < rows; ++r) {
@@ -57,9 +56,7 @@ struct Block {
     tile::multiply<W>(rows, padded_seen, depth, {gradient, padded_depth, 1}, block.values_transposed, keys_row, changes,
                       keys_row, false);
     for (int64_t r = 0; r < rows; ++r) {
-      scale_row<W>(sums, block.out + r * block.out_row, depth, 1.0f);
-      const float delta = dot<W>(sums, gradient + r * padded_depth, depth);
-      differentiate_row<W>(block, r, weights + r * keys_row, changes + r * keys_row, padded_seen, delta);
+      differentiate_row<W>(block, r, weights + r * keys_row, changes + r * keys_row, slopes, padded_seen);
     }
     tile::multiply<W>(rows, padded_depth, seen, {changes, keys_row, 1}, block.keys, padded_depth, sums, padded_depth,
                       false);
@@ -72,39 +69,42 @@ struct Block {
                       padded_depth, true);
   }
 
-  // Products of query and key become softmax weights, and the weights' gradients become the products'.
+  // Products of query and key become softmax weights, and the weights' gradients become the products'. Of those the
+  // weights' mean is taken off: it is summed here, since the output's own product with its gradient, which it equals,
+  // has the rounding of the output.
   template <int W>
   PANATUNE_INLINE static void differentiate_row(const Block& block, int64_t r, float* weights, float* changes,
-                                                int64_t padded, float delta) {
+                                                float* slopes, int64_t padded) {
     const simd::I32<W> lanes = simd::iota<W>();
     const int64_t first = block.first_keys == nullptr ? 0 : block.first_keys[r] - block.base;
     const int64_t end = block.first_visible + r;
     const float lse = block.lse[r], cap = block.soft_cap;
+    simd::F32<W> sums = {};
     for (int64_t i = 0; i < padded; i += W) {
       const simd::F32<W> score = capped<W>(simd::load<W>(weights + i) * block.scale, cap);
       simd::F32<W> weight = simd::exp<W>(score - lse);
       weight = lanes < static_cast<int32_t>(end - i) ? weight : simd::F32<W>{};
       weight = lanes < static_cast<int32_t>(first - i) ? simd::F32<W>{} : weight;
       simd::store<W>(weights + i, weight);
-      simd::F32<W> change = weight * (simd::load<W>(changes + i) - delta) * block.scale;
+      sums += weight * simd::load<W>(changes + i);
       if (cap != 0) {
         const simd::F32<W> share = score / cap;
-        change *= 1.0f - share * share;
+        simd::store<W>(slopes + i, 1.0f - share * share);
+      }
+    }
+    const float mean = simd::sum<W>(sums);
+    for (int64_t i = 0; i < padded; i += W) {
+      simd::F32<W> change = simd::load<W>(weights + i) * (simd::load<W>(changes + i) - mean) * block.scale;
+      if (cap != 0) {
+        change *= simd::load<W>(slopes + i);
       }
       simd::store<W>(changes + i, change);
     }
   }
 
-  template <int W>
-  PANATUNE_INLINE static float dot(const float* a, const float* b, int64_t count) {
-    simd::F32<W> sums = {};
-    for (int64_t i = 0; i < count; i += W) {
-      sums += simd::load<W>(a + i, count - i) * simd::load<W>(b + i, count - i);
-    }
-    return simd::sum<W>(sums);
+  static int64_t floats(int64_t keys_row, int64_t depth) {
+    return kRows * (2 * keys_row + 3 * tile::padded(depth)) + keys_row;
   }
-
-  static int64_t floats(int64_t keys_row, int64_t depth) { return kRows * (2 * keys_row + 3 * tile::padded(depth)); }
 };
 
 // Sums the gradients of the query heads that share a key head.
@@ -118,9 +118,8 @@ at::Tensor joined(const at::Tensor& per_head, const Sizes& sizes, at::ScalarType
 }  // namespace
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const at::Tensor& query, const at::Tensor& key,
-                                                        const at::Tensor& value, const at::Tensor& out,
-                                                        const at::Tensor& lse, const at::Tensor& gradient,
-                                                        const Rule& rule) {
+                                                        const at::Tensor& value, const at::Tensor& lse,
+                                                        const at::Tensor& gradient, const Rule& rule) {
   const Sizes sizes(query, key);
   const FirstKeys first_keys(rule, sizes);
   const at::Tensor dense_query = dense_rows(query), dense_gradient = dense_rows(gradient);
@@ -131,7 +130,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const at::Tensor& query,
   const at::Tensor for_values = at::zeros_like(for_keys);
   simd::with_type(query.scalar_type(), "panatune::causal_attention", [&](auto zero) {
     using T = decltype(zero);
-    const Rows<const T> q(dense_query), o(out), above(dense_gradient);
+    const Rows<const T> q(dense_query), above(dense_gradient);
     const Rows<T> dq(for_query);
     const Rows<const float> k(keys), kt(keys_transposed), vt(values_transposed);
     const Rows<float> dk(for_keys), dv(for_values);
@@ -146,8 +145,6 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const at::Tensor& query,
           const int64_t base = FirstKeys::base(first);
           const Block<T> block{.query = q.at(b, head, row),
                                .query_row = q.row,
-                               .out = o.at(b, head, row),
-                               .out_row = o.row,
                                .gradient = above.at(b, head, row),
                                .gradient_row = above.row,
                                .lse = sums + item * sizes.rows + row,

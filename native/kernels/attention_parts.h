@@ -110,8 +110,7 @@ std::tuple<at::Tensor, at::Tensor> forward(const at::Tensor& query, const at::Te
 
 // The gradients of query, key and value.
 std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const at::Tensor& query, const at::Tensor& key,
-                                                        const at::Tensor& value, const at::Tensor& out,
-                                                        const at::Tensor& lse, const at::Tensor& gradient,
-                                                        const Rule& rule);
+                                                        const at::Tensor& value, const at::Tensor& lse,
+                                                        const at::Tensor& gradient, const Rule& rule);
 
 }  // namespace panatune::attention

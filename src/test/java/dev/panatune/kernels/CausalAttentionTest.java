@@ -13,12 +13,17 @@ import dev.panatune.tensor.Op;
 import dev.panatune.tensor.Rng;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
+import dev.panatune.train.OneThread;
+import java.util.List;
+import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
+@ExtendWith(OneThread.class)
 class CausalAttentionTest {
   private static final Op ATTENTION = Op.find("panatune::causal_attention", "");
 
@@ -31,6 +36,23 @@ class CausalAttentionTest {
     {1, 3, 1, 130, 130, 80},
     {2, 2, 2, 96, 300, 33} // keys before the first query
   };
+
+  /** Which keys a row sees and what becomes of its scores; null and 0 for no bound. */
+  private record Bounds(Tensor first, int window, double cap) {
+    private static final long[] TEXTS = {7, 61, 1, 35, 64};
+
+    /** None, texts of some length one after the other, a window, a cap, and all of them. */
+    static List<Bounds> all(long[] sizes) {
+      long batches = sizes[3] == sizes[4] ? sizes[0] : 1;
+      Tensor first = firstKeys(batches, sizes[3], sizes[4], TEXTS);
+      return List.of(
+          new Bounds(null, 0, 0),
+          new Bounds(first, 0, 0),
+          new Bounds(null, 5, 0),
+          new Bounds(null, 0, 2),
+          new Bounds(first, 40, 1.5));
+    }
+  }
 
   private TensorScope scope;
 
@@ -45,43 +67,47 @@ class CausalAttentionTest {
     scope.close();
   }
 
+  /** Than the same formula in the type itself, and than libtorch's own attention. */
+  @ParameterizedTest
+  @MethodSource("dev.panatune.kernels.CpuPath#halfPrecisionInFp32")
+  void inHalfPrecisionItIsNoWorseThanThePlainOperations(String path, DType dtype) {
+    for (long[] s : SIZES) {
+      double scale = 1.5 / Math.sqrt(s[5]);
+      Tensor[] leaves = leaves(dtype, s);
+      for (Bounds b : Bounds.all(s)) {
+        Function<Tensor[], Tensor> formula =
+            in -> plain(in[0], in[1], in[2], scale, b.first, b.window, b.cap);
+        Function<Tensor[], Tensor> operator =
+            in -> ATTENTION.call(in[0], in[1], in[2], scale, b.first, b.window, b.cap);
+        Comparison fused = compare(path, operator, formula, leaves);
+        fused.assertNoWorseThan(compare(path, formula, formula, leaves));
+        fused.assertNoWorseThan(compare("kernels=composite", operator, formula, leaves));
+      }
+    }
+  }
+
+  private static Comparison compare(
+      String path,
+      Function<Tensor[], Tensor> operator,
+      Function<Tensor[], Tensor> formula,
+      Tensor... leaves) {
+    try (CpuPath _ = CpuPath.use(path)) {
+      Rng.seed(2);
+      return Comparison.of(operator, formula, leaves);
+    }
+  }
+
   @ParameterizedTest
   @MethodSource("dev.panatune.kernels.CpuPath#withDTypes")
   void equalsThePlainFormula(String path, DType dtype) {
     try (CpuPath _ = CpuPath.use(path)) {
       for (long[] s : SIZES) {
         double scale = 1.5 / Math.sqrt(s[5]);
-        Comparison.of(
-                in -> ATTENTION.call(in[0], in[1], in[2], scale),
-                in -> plain(in[0], in[1], in[2], scale),
-                heads(dtype, s[0], s[1], s[3], s[5]),
-                heads(dtype, s[0], s[2], s[4], s[5]),
-                heads(dtype, s[0], s[2], s[4], s[5]))
-            .assertWithin(Comparison.rounding(dtype));
-      }
-    }
-  }
-
-  /** Texts of some length one after the other, a window, a cap on the scores, and all of them. */
-  @ParameterizedTest
-  @MethodSource("dev.panatune.kernels.CpuPath#withDTypes")
-  void boundedRowsEqualThePlainFormula(String path, DType dtype) {
-    long[] texts = {7, 61, 1, 35, 64};
-    try (CpuPath _ = CpuPath.use(path)) {
-      for (long[] s : SIZES) {
-        Tensor first = firstKeys(s[3] == s[4] ? s[0] : 1, s[3], s[4], texts);
-        for (Object[] rule :
-            new Object[][] {{first, 0, 0.0}, {null, 5, 0.0}, {null, 0, 2.0}, {first, 40, 1.5}}) {
-          Tensor from = (Tensor) rule[0];
-          int window = (int) rule[1];
-          double cap = (double) rule[2];
-          double scale = 1.5 / Math.sqrt(s[5]);
+        for (Bounds b : Bounds.all(s)) {
           Comparison.of(
-                  in -> ATTENTION.call(in[0], in[1], in[2], scale, from, window, cap),
-                  in -> plain(in[0], in[1], in[2], scale, from, window, cap),
-                  heads(dtype, s[0], s[1], s[3], s[5]),
-                  heads(dtype, s[0], s[2], s[4], s[5]),
-                  heads(dtype, s[0], s[2], s[4], s[5]))
+                  in -> ATTENTION.call(in[0], in[1], in[2], scale, b.first, b.window, b.cap),
+                  in -> plain(in[0], in[1], in[2], scale, b.first, b.window, b.cap),
+                  leaves(dtype, s))
               .assertWithin(Comparison.rounding(dtype));
         }
       }
@@ -196,8 +222,13 @@ class CausalAttentionTest {
     return Tensor.randn(DType.FLOAT32, batch, rows, heads, depth).to(dtype).transpose(1, 2);
   }
 
-  private static Tensor plain(Tensor query, Tensor key, Tensor value, double scale) {
-    return plain(query, key, value, scale, null, 0, 0);
+  /** Query, key and value. */
+  private static Tensor[] leaves(DType dtype, long[] s) {
+    return new Tensor[] {
+      heads(dtype, s[0], s[1], s[3], s[5]),
+      heads(dtype, s[0], s[2], s[4], s[5]),
+      heads(dtype, s[0], s[2], s[4], s[5])
+    };
   }
 
   private static Tensor plain(

@@ -15,6 +15,8 @@ import java.util.function.Function;
  * fp64, each as the norm of the difference over the norm of the exact value.
  */
 record Comparison(double output, double[] gradients) {
+  private static final double FP32_ROUNDING = 0x1p-24;
+
   /** Runs both on the same inputs, all differentiable, with the same random output gradient. */
   static Comparison of(
       Function<Tensor[], Tensor> operator, Function<Tensor[], Tensor> formula, Tensor... inputs) {
@@ -60,12 +62,13 @@ record Comparison(double output, double[] gradients) {
 
   /**
    * Fails where a part of this one is farther from the exact value than the same part of another.
+   * Where both round an fp32 number once, that number's own rounding decides, and is not counted.
    */
   void assertNoWorseThan(Comparison other) {
     String both = this + " against " + other;
-    assertTrue(output <= other.output, both);
+    assertTrue(output <= other.output + FP32_ROUNDING, both);
     for (int i = 0; i < gradients.length; i++) {
-      assertTrue(gradients[i] <= other.gradients[i], both);
+      assertTrue(gradients[i] <= other.gradients[i] + FP32_ROUNDING, both);
     }
   }
 
