@@ -52,7 +52,7 @@ struct Rates {
   float scale, beta1, rest1, beta2, rest2, root_correction, epsilon, step_size;
 
   Rates(const Update& update, double factor)
-      : scale(static_cast<float>(update.scale * factor)),
+      : scale(static_cast<float>(factor)),
         beta1(static_cast<float>(update.beta1)),
         rest1(static_cast<float>(1 - update.beta1)),
         beta2(static_cast<float>(update.beta2)),
@@ -142,27 +142,23 @@ at::Tensor on_cpu(const Update& update) {
     return composite(update);
   }
   check(update);
-  std::vector<at::Tensor> gradients;
-  for (const at::Tensor& gradient : update.gradients) {
-    gradients.push_back(gradient.contiguous());
-  }
-  const std::vector<Block> blocks = blocks_of(gradients);
-  const double norm = norm_of(gradients, blocks, update.scale);
-  if (std::isfinite(norm)) {
-    const Rates rates(update, clip_factor(norm, update.max_norm));
+  const ClippedGradients gradients(update.gradients, update.scale, update.max_norm);
+  if (std::isfinite(gradients.norm)) {
+    const Rates rates(update, gradients.factor);
+    const std::vector<Block>& blocks = gradients.blocks;
     at::parallel_for(0, static_cast<int64_t>(blocks.size()), 4, [&](int64_t begin, int64_t end) {
       for (int64_t b = begin; b < end; ++b) {
         const auto& [i, from, to] = blocks[b];
         simd::dispatch<UpdateBlock>(
-            UpdateBlock{update.parameters[i].mutable_data_ptr<float>() + from,
-                        gradients[i].const_data_ptr<float>() + from, update.first[i].mutable_data_ptr<float>() + from,
+            UpdateBlock{update.parameters[i].mutable_data_ptr<float>() + from, gradients.of(blocks[b]),
+                        update.first[i].mutable_data_ptr<float>() + from,
                         update.second[i].mutable_data_ptr<float>() + from, to - from,
                         static_cast<float>(1 - update.rate * update.decays[i])},
             rates);
       }
     });
   }
-  return at::full({}, norm, at::kDouble);
+  return at::full({}, gradients.norm, at::kDouble);
 }
 
 template <at::Tensor (*body)(const Update&)>

@@ -30,8 +30,6 @@ struct SumOfSquares {
   }
 };
 
-}  // namespace
-
 std::vector<Block> blocks_of(at::TensorList tensors) {
   std::vector<Block> blocks;
   for (size_t i = 0; i < tensors.size(); ++i) {
@@ -43,20 +41,30 @@ std::vector<Block> blocks_of(at::TensorList tensors) {
   return blocks;
 }
 
-double norm_of(at::TensorList gradients, const std::vector<Block>& blocks, double scale) {
+double norm_of(const ClippedGradients& gradients) {
+  const std::vector<Block>& blocks = gradients.blocks;
   std::vector<double> sums(blocks.size());
   at::parallel_for(0, static_cast<int64_t>(blocks.size()), 4, [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
-      const Block& block = blocks[b];
-      simd::dispatch<SumOfSquares>(gradients[block.tensor].const_data_ptr<float>() + block.begin,
-                                   block.end - block.begin, &sums[b]);
+      simd::dispatch<SumOfSquares>(gradients.of(blocks[b]), blocks[b].end - blocks[b].begin, &sums[b]);
     }
   });
   double total = 0;
   for (const double sum : sums) {
     total += sum;
   }
-  return std::sqrt(total) * std::abs(scale);
+  return std::sqrt(total);
+}
+
+}  // namespace
+
+ClippedGradients::ClippedGradients(at::TensorList gradients, double scale, double max_norm) {
+  for (const at::Tensor& gradient : gradients) {
+    dense.push_back(gradient.contiguous());
+  }
+  blocks = blocks_of(dense);
+  norm = norm_of(*this) * std::abs(scale);
+  factor = scale * clip_factor(norm, max_norm);
 }
 
 double plain_norm_of(at::TensorList gradients, double scale) {

@@ -17,13 +17,20 @@ struct Block {
   int64_t begin, end;
 };
 
-std::vector<Block> blocks_of(at::TensorList tensors);
+// Dense fp32 gradients of an update, in blocks. Sums of squares go by blocks of a fixed size, so the norm has the same
+// bits for any number of threads.
+struct ClippedGradients {
+  std::vector<at::Tensor> dense;
+  std::vector<Block> blocks;
+  double norm;    // of all of them together, each multiplied by scale
+  double factor;  // scale, and what clipping leaves
 
-// The norm of dense fp32 gradients together, each multiplied by scale. Sums of squares go by blocks of a fixed size, so
-// it has the same bits for any number of threads.
-double norm_of(at::TensorList gradients, const std::vector<Block>& blocks, double scale);
+  ClippedGradients(at::TensorList gradients, double scale, double max_norm);
 
-// The same by plain operations, on any device.
+  const float* of(const Block& block) const { return dense[block.tensor].const_data_ptr<float>() + block.begin; }
+};
+
+// The same norm by plain operations, on any device.
 double plain_norm_of(at::TensorList gradients, double scale);
 
 // What gradients of this norm are multiplied by, as torch.nn.utils.clip_grad_norm_ does; max_norm 0 for no limit.

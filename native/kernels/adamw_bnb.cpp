@@ -141,11 +141,10 @@ void encode(const Encoder8& encoder, const float* values, const Block& block, co
   }
 }
 
-// The parameters' dense gradients, and what the codes are read and written with.
+// What the codes are read and written with.
 struct Blocks {
   const Update& update;
-  const std::vector<at::Tensor>& gradients;
-  float scale;
+  const ClippedGradients& gradients;
   Encoder8 encode_signed, encode_unsigned;
 
   // scratch: fp32 [3, kUpdateBlock].
@@ -161,7 +160,7 @@ struct Blocks {
       first = update.state1[p].mutable_data_ptr<float>() + block.begin;
       second = update.state2[p].mutable_data_ptr<float>() + block.begin;
     }
-    simd::dispatch<Advance>(update, scale, gradients[p].const_data_ptr<float>() + block.begin, count, first, second);
+    simd::dispatch<Advance>(update, static_cast<float>(gradients.factor), gradients.of(block), count, first, second);
     at::Tensor roots = scratch[2].narrow(0, 0, count);
     at::sqrt_out(roots,
                  packed ? scratch[1].narrow(0, 0, count) : update.state2[p].view(-1).narrow(0, block.begin, count));
@@ -247,23 +246,17 @@ at::Tensor on_cpu(const Update& update) {
     return composite(update);
   }
   check(update);
-  std::vector<at::Tensor> gradients;
-  for (const at::Tensor& gradient : update.gradients) {
-    gradients.push_back(gradient.contiguous());
-  }
-  const std::vector<Block> blocks = blocks_of(gradients);
-  const double norm = norm_of(gradients, blocks, update.scale);
-  if (std::isfinite(norm)) {
-    const Blocks task{update, gradients, static_cast<float>(update.scale * clip_factor(norm, update.max_norm)),
-                      Encoder8(update.signed_code), Encoder8(update.unsigned_code)};
-    at::parallel_for(0, static_cast<int64_t>(blocks.size()), 1, [&](int64_t begin, int64_t end) {
+  const ClippedGradients gradients(update.gradients, update.scale, update.max_norm);
+  if (std::isfinite(gradients.norm)) {
+    const Blocks task{update, gradients, Encoder8(update.signed_code), Encoder8(update.unsigned_code)};
+    at::parallel_for(0, static_cast<int64_t>(gradients.blocks.size()), 1, [&](int64_t begin, int64_t end) {
       const at::Tensor scratch = at::empty({3, kUpdateBlock}, at::kFloat);
       for (int64_t b = begin; b < end; ++b) {
-        task.run(blocks[b], scratch);
+        task.run(gradients.blocks[b], scratch);
       }
     });
   }
-  return at::full({}, norm, at::kDouble);
+  return at::full({}, gradients.norm, at::kDouble);
 }
 
 template <at::Tensor (*body)(const Update&)>

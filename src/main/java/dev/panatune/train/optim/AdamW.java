@@ -1,10 +1,8 @@
 package dev.panatune.train.optim;
 
 import dev.panatune.tensor.DType;
-import dev.panatune.tensor.GradMode;
 import dev.panatune.tensor.Op;
 import dev.panatune.tensor.Tensor;
-import dev.panatune.tensor.TensorScope;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -24,13 +22,11 @@ import java.util.stream.Stream;
 public final class AdamW extends Optimizer {
   private static final String FIRST = "exp_avg.";
   private static final String SECOND = "exp_avg_sq.";
-  private static final String STEP = "step";
 
   private final List<Group> groups;
   private final double beta1;
   private final double beta2;
   private final double epsilon;
-  private final Tensor step;
 
   /** Looked up once, and only after the native libraries are there. */
   private static final class Ops {
@@ -59,57 +55,42 @@ public final class AdamW extends Optimizer {
       made.add(new Group(group, zerosLike(group), zerosLike(group)));
     }
     this.groups = List.copyOf(made);
-    this.step = Tensor.zeros(DType.FLOAT32).keep();
   }
 
   @Override
-  public double step(double learningRate, double scale, double maxNorm) {
-    try (TensorScope _ = TensorScope.open();
-        GradMode _ = GradMode.disable()) {
-      double updates = step.item() + 1;
-      double norm =
-          Ops.ADAMW
-              .call(
-                  all(group -> group.of.parameters().values().stream()),
-                  gradients(),
-                  all(group -> Arrays.stream(group.first)),
-                  all(group -> Arrays.stream(group.second)),
-                  groups.stream().flatMapToDouble(Group::decays).toArray(),
-                  (long) updates,
-                  learningRate,
-                  beta1,
-                  beta2,
-                  epsilon,
-                  scale,
-                  maxNorm)
-              .item();
-      if (Double.isFinite(norm)) {
-        step.fill_(updates);
-      }
-      return norm;
-    }
+  Tensor update(
+      Tensor[] gradients, long number, double learningRate, double scale, double maxNorm) {
+    return Ops.ADAMW.call(
+        all(group -> group.of.parameters().values().stream()),
+        gradients,
+        all(group -> Arrays.stream(group.first)),
+        all(group -> Arrays.stream(group.second)),
+        groups.stream().flatMapToDouble(Group::decays).toArray(),
+        number,
+        learningRate,
+        beta1,
+        beta2,
+        epsilon,
+        scale,
+        maxNorm);
   }
 
   private Tensor[] all(Function<Group, Stream<Tensor>> tensors) {
     return groups.stream().flatMap(tensors).toArray(Tensor[]::new);
   }
 
-  /**
-   * The state by name: {@code exp_avg.NAME} and {@code exp_avg_sq.NAME} of every parameter, and the
-   * number of updates as {@code step}. The tensors are the optimizer's own; do not close them.
-   */
+  /** torch's names: {@code exp_avg.NAME} and {@code exp_avg_sq.NAME} of every parameter. */
   @Override
-  public SequencedMap<String, Tensor> state() {
-    SequencedMap<String, Tensor> state = new LinkedHashMap<>();
+  SequencedMap<String, Tensor> moments() {
+    SequencedMap<String, Tensor> moments = new LinkedHashMap<>();
     for (Group group : groups) {
       int i = 0;
       for (String name : group.of.parameters().sequencedKeySet()) {
-        state.put(FIRST + name, group.first[i]);
-        state.put(SECOND + name, group.second[i++]);
+        moments.put(FIRST + name, group.first[i]);
+        moments.put(SECOND + name, group.second[i++]);
       }
     }
-    state.put(STEP, step);
-    return state;
+    return moments;
   }
 
   private static Tensor[] zerosLike(ParameterGroup group) {

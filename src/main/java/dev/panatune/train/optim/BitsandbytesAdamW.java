@@ -1,11 +1,8 @@
 package dev.panatune.train.optim;
 
 import dev.panatune.quant.DynamicMap;
-import dev.panatune.tensor.DType;
-import dev.panatune.tensor.GradMode;
 import dev.panatune.tensor.Op;
 import dev.panatune.tensor.Tensor;
-import dev.panatune.tensor.TensorScope;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -25,15 +22,12 @@ public final class BitsandbytesAdamW extends Optimizer {
   /** bitsandbytes' {@code min_8bit_size}. */
   static final int SMALLEST_PACKED = 4096;
 
-  private static final String STEP = "step";
-
   private final double beta1;
   private final double beta2;
   private final double epsilon;
   private final DynamicMap signed;
   private final DynamicMap unsigned;
   private final List<Trained> parameters = new ArrayList<>();
-  private final Tensor step;
 
   /** Looked up once, and only after the native libraries are there. */
   private static final class Ops {
@@ -71,39 +65,28 @@ public final class BitsandbytesAdamW extends Optimizer {
             parameters.add(new Trained(name, value, group.weightDecay(), moments));
           });
     }
-    step = Tensor.zeros(DType.FLOAT32).keep();
   }
 
   @Override
-  public double step(double learningRate, double scale, double maxNorm) {
-    try (TensorScope _ = TensorScope.open();
-        GradMode _ = GradMode.disable()) {
-      double updates = step.item() + 1;
-      double norm =
-          Ops.ADAMW
-              .call(
-                  all(Trained::value),
-                  gradients(),
-                  all(parameter -> parameter.moments.state1()),
-                  all(parameter -> parameter.moments.state2()),
-                  all(parameter -> parameter.moments.absmax1()),
-                  all(parameter -> parameter.moments.absmax2()),
-                  signed.code(),
-                  unsigned.code(),
-                  parameters.stream().mapToDouble(Trained::decay).toArray(),
-                  (long) updates,
-                  learningRate,
-                  beta1,
-                  beta2,
-                  epsilon,
-                  scale,
-                  maxNorm)
-              .item();
-      if (Double.isFinite(norm)) {
-        step.fill_(updates);
-      }
-      return norm;
-    }
+  Tensor update(
+      Tensor[] gradients, long number, double learningRate, double scale, double maxNorm) {
+    return Ops.ADAMW.call(
+        all(Trained::value),
+        gradients,
+        all(parameter -> parameter.moments.state1()),
+        all(parameter -> parameter.moments.state2()),
+        all(parameter -> parameter.moments.absmax1()),
+        all(parameter -> parameter.moments.absmax2()),
+        signed.code(),
+        unsigned.code(),
+        parameters.stream().mapToDouble(Trained::decay).toArray(),
+        number,
+        learningRate,
+        beta1,
+        beta2,
+        epsilon,
+        scale,
+        maxNorm);
   }
 
   private Tensor[] all(Function<Trained, Tensor> tensor) {
@@ -111,27 +94,25 @@ public final class BitsandbytesAdamW extends Optimizer {
   }
 
   /**
-   * The state by bitsandbytes' names: {@code state1.NAME} and {@code state2.NAME} of every
-   * parameter, {@code absmax1.NAME} and {@code absmax2.NAME} where these are codes, and the number
-   * of updates as {@code step}.
+   * bitsandbytes' names: {@code state1.NAME} and {@code state2.NAME} of every parameter, {@code
+   * absmax1.NAME} and {@code absmax2.NAME} where these are codes.
    */
   @Override
-  public SequencedMap<String, Tensor> state() {
-    SequencedMap<String, Tensor> state = new LinkedHashMap<>();
+  SequencedMap<String, Tensor> moments() {
+    SequencedMap<String, Tensor> moments = new LinkedHashMap<>();
     for (Trained parameter : parameters) {
       parameter
           .moments
           .tensors()
-          .forEach((key, tensor) -> state.put(key + "." + parameter.name, tensor));
+          .forEach((key, tensor) -> moments.put(key + "." + parameter.name, tensor));
     }
-    state.put(STEP, step);
-    return state;
+    return moments;
   }
 
   @Override
   public void close() {
+    super.close();
     parameters.forEach(parameter -> parameter.moments.close());
-    step.close();
     signed.close();
     unsigned.close();
   }

@@ -1,7 +1,10 @@
 package dev.panatune.train.optim;
 
 import dev.panatune.error.TrainingException;
+import dev.panatune.tensor.DType;
+import dev.panatune.tensor.GradMode;
 import dev.panatune.tensor.Tensor;
+import dev.panatune.tensor.TensorScope;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SequencedMap;
@@ -13,7 +16,10 @@ import java.util.SequencedMap;
  * optimizer.
  */
 public abstract sealed class Optimizer implements AutoCloseable permits AdamW, BitsandbytesAdamW {
+  private static final String STEP = "step";
+
   private final List<ParameterGroup> groups;
+  private final Tensor updates = Tensor.zeros(DType.FLOAT32).keep();
 
   /** For parameters that require gradients. */
   Optimizer(List<ParameterGroup> groups) {
@@ -28,15 +34,41 @@ public abstract sealed class Optimizer implements AutoCloseable permits AdamW, B
    * @return that norm before
    * @throws TrainingException if a parameter has no gradient
    */
-  public abstract double step(double learningRate, double scale, double maxNorm);
-
-  /** The state by name, always in the same order: the optimizer's own tensors. */
-  public abstract SequencedMap<String, Tensor> state();
-
-  /** The gradients of all parameters, in the innermost scope. */
-  final Tensor[] gradients() {
-    return groups.stream().flatMap(g -> Arrays.stream(gradients(g))).toArray(Tensor[]::new);
+  public final double step(double learningRate, double scale, double maxNorm) {
+    try (TensorScope _ = TensorScope.open();
+        GradMode _ = GradMode.disable()) {
+      double number = updates.item() + 1;
+      Tensor[] gradients =
+          groups.stream().flatMap(g -> Arrays.stream(gradients(g))).toArray(Tensor[]::new);
+      double norm = update(gradients, (long) number, learningRate, scale, maxNorm).item();
+      if (Double.isFinite(norm)) {
+        updates.fill_(number);
+      }
+      return norm;
+    }
   }
+
+  /**
+   * {@link #step}, as its {@code number}th update, counted from 1.
+   *
+   * @param gradients of all parameters, in the order of the groups
+   * @return their norm, a number
+   */
+  abstract Tensor update(
+      Tensor[] gradients, long number, double learningRate, double scale, double maxNorm);
+
+  /**
+   * The state by name, always in the same order: the moments of every parameter, and the number of
+   * updates as {@code step}. The tensors are the optimizer's own; do not close them.
+   */
+  public final SequencedMap<String, Tensor> state() {
+    SequencedMap<String, Tensor> state = moments();
+    state.put(STEP, updates);
+    return state;
+  }
+
+  /** The moments of every parameter by name, in a map of the caller's. */
+  abstract SequencedMap<String, Tensor> moments();
 
   /** Drops the gradients of all parameters. */
   public final void zeroGrad() {
