@@ -120,11 +120,7 @@ final class Ia3Adapter implements SwitchableAdapter, MergeableAdapter {
   @Override
   public void remove() {
     whole.remove();
-    layers.forEach((path, layer) -> {
-      OriginalModules.unwrap(model, path, layer);
-      layer.close();
-    });
-    layers.clear();
+    OriginalModules.remove(model, layers);
     parameters.clear();
   }
 

@@ -201,11 +201,7 @@ final class LoraAdapter implements SwitchableAdapter, MergeableAdapter {
   void setRows(AdapterState.Rows rows) {
     state.setEnabled(rows != null || participation.isAttached());
     state.setRows(rows);
-    rowLayers.forEach((path, layer) -> {
-      OriginalModules.unwrap(model, path, layer);
-      layer.close();
-    });
-    rowLayers.clear();
+    OriginalModules.remove(model, rowLayers);
     if (rows == null) {
       if (participation.isAttached()) {
         whole.attach();
@@ -249,11 +245,7 @@ final class LoraAdapter implements SwitchableAdapter, MergeableAdapter {
   @Override
   public void remove() {
     whole.remove();
-    layers.forEach((path, layer) -> {
-      OriginalModules.unwrap(model, path, layer);
-      layer.close();
-    });
-    layers.clear();
+    OriginalModules.remove(model, layers);
     parameters.clear();
   }
 

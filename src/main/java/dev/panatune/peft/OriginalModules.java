@@ -34,7 +34,7 @@ final class OriginalModules {
   }
 
   /** Takes one of the adapters around a module away, without closing it. */
-  static void unwrap(Module model, String path, AdapterLayer layer) {
+  private static void unwrap(Module model, String path, AdapterLayer layer) {
     String at = path;
     Module current = model.child(at);
     while (current != layer) {
@@ -42,6 +42,15 @@ final class OriginalModules {
       current = model.child(at);
     }
     model.replaceChild(at, (Module) layer.base());
+  }
+
+  /** Takes adapters away, by their paths, and closes them; the map is empty afterwards. */
+  static void remove(Module model, Map<String, ? extends AdapterLayer> layers) {
+    layers.forEach((path, layer) -> {
+      unwrap(model, path, layer);
+      layer.close();
+    });
+    layers.clear();
   }
 
   /** Where the module itself is that the adapters at a path are around. */
