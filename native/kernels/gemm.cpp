@@ -2,6 +2,7 @@
 
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
+#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 
@@ -46,6 +47,11 @@ void small_rows(int64_t rows, const float* a, const T* weight, int64_t stride, i
       m += 1;
     }
   }
+}
+
+// Both are of one type that libtorch multiplies fast here.
+bool takes_native(const at::Tensor& a, const at::Tensor& b) {
+  return a.scalar_type() == b.scalar_type() && fast_gemm(a.scalar_type());
 }
 
 bool half_precision(const at::Tensor& tensor) {
@@ -119,7 +125,7 @@ at::Tensor matmul_compute(const at::Tensor& a, const at::Tensor& b, at::ScalarTy
   if (takes_small_rows(a, b)) {
     return matmul_small_rows(a, b).to(result);
   }
-  if (a.scalar_type() == b.scalar_type() && fast_gemm(a.scalar_type())) {
+  if (takes_native(a, b)) {
     return at::mm(a, b).to(result);
   }
   if (b.size(1) > b.size(0)) {
@@ -134,13 +140,25 @@ at::Tensor matmul_compute(const at::Tensor& a, const at::Tensor& b, at::ScalarTy
 
 at::Tensor matmul_compute(const at::Tensor& a, const at::Tensor& b) { return matmul_compute(a, b, a.scalar_type()); }
 
+at::Tensor matmul_compute(const at::Tensor& a, const at::Tensor& b, const std::optional<at::Tensor>& bias) {
+  const at::ScalarType dtype = a.scalar_type();
+  if (!bias) {
+    return matmul_compute(a, b, dtype);
+  }
+  check_product(a, b);
+  if (takes_native(a, b) && !takes_small_rows(a, b)) {
+    return at::addmm(bias->to(dtype), a, b);
+  }
+  return matmul_compute(a, b, at::kFloat).add_(*bias).to(dtype);
+}
+
 void matmul_accumulate(at::Tensor& accumulator, const at::Tensor& a, const at::Tensor& b) {
   check_product(a, b);
   TORCH_CHECK(accumulator.scalar_type() == at::kFloat && accumulator.dim() == 2 && accumulator.size(0) == a.size(0) &&
                   accumulator.size(1) == b.size(1),
               "panatune::matmul_accumulate: the accumulator is ", accumulator.scalar_type(), " ", accumulator.sizes(),
               ", but must be float [", a.size(0), ", ", b.size(1), "]");
-  if (a.is_cpu() && (a.scalar_type() != b.scalar_type() || !fast_gemm(a.scalar_type()))) {
+  if (a.is_cpu() && !takes_native(a, b)) {
     b.size(1) > b.size(0) ? multiply_wide(accumulator, a, b, true) : multiply_deep(accumulator, a, b, true);
   } else {
     accumulator.add_(at::mm(a, b));

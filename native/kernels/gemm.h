@@ -3,6 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
+
 namespace panatune {
 
 // a [M, K] times b [K, N], of any strides (a transposed weight is b = weight.t()), to [M, N].
@@ -15,6 +17,9 @@ at::Tensor matmul_compute(const at::Tensor& a, const at::Tensor& b, at::ScalarTy
 
 // The same, in a's dtype.
 at::Tensor matmul_compute(const at::Tensor& a, const at::Tensor& b);
+
+// The same plus a bias [N], where there is one, before the one rounding.
+at::Tensor matmul_compute(const at::Tensor& a, const at::Tensor& b, const std::optional<at::Tensor>& bias);
 
 // accumulator [M, N], fp32, += a times b. For sums over chunks that must not be rounded in between.
 void matmul_accumulate(at::Tensor& accumulator, const at::Tensor& a, const at::Tensor& b);

@@ -47,13 +47,7 @@ at::Tensor forward(const at::Tensor& input, const at::Tensor& weight, const Opti
   if (plain(input)) {
     return at::linear(input, weight, bias);
   }
-  const at::ScalarType dtype = input.scalar_type();
-  // With a bias the sum stays in fp32 until the bias is in: one rounding, as in a fused GEMM.
-  at::Tensor product = matmul_compute(rows(input), weight.t(), bias ? at::kFloat : dtype);
-  if (bias) {
-    product = product.add_(*bias).to(dtype);
-  }
-  return product.view(with_last(input, weight.size(0)));
+  return matmul_compute(rows(input), weight.t(), bias).view(with_last(input, weight.size(0)));
 }
 
 class Linear : public torch::autograd::Function<Linear> {

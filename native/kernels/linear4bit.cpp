@@ -167,8 +167,10 @@ at::Tensor forward(const at::Tensor& input, const at::Tensor& packed, const at::
   } else {
     const at::Tensor scales = expand_absmax(absmax, nested_code, nested_absmax, nested_offset);
     const CpuWeight weight(packed, scales, code, rows, cols, blocksize, compute);
-    product = x.size(0) <= kSmallRows ? multiply_in_place(x.to(at::kFloat).contiguous(), weight)
-                                      : matmul_compute(x, weight.dense().t(), bias ? at::kFloat : compute);
+    if (x.size(0) > kSmallRows) {
+      return with_last(matmul_compute(x, weight.dense().t(), bias).to(input.scalar_type()), input, rows);
+    }
+    product = multiply_in_place(x.to(at::kFloat).contiguous(), weight);
   }
   if (bias) {
     product.add_(*bias);

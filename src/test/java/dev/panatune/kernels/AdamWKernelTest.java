@@ -83,15 +83,16 @@ class AdamWKernelTest {
       return Tensor.cat(0, gradients).to(DType.FLOAT64).norm().item();
     }
 
-    /** The update of one parameter in plain operations in fp64. */
-    Tensor exact(int i, int step, double factor) {
+    /** The update of one parameter and its moments in plain operations in fp64. */
+    Tensor[] exact(int i, int step, double factor) {
       Tensor gradient = gradients[i].to(DType.FLOAT64).mul(factor);
       Tensor mean = first[i].to(DType.FLOAT64).mul(BETA1).add_(gradient, 1 - BETA1);
       Tensor square =
           second[i].to(DType.FLOAT64).mul(BETA2).add_(gradient.mul(gradient), 1 - BETA2);
       Tensor root = square.div(1 - Math.pow(BETA2, step)).sqrt().add(EPSILON);
       Tensor move = mean.div(1 - Math.pow(BETA1, step)).div(root).mul(RATE);
-      return values[i].to(DType.FLOAT64).mul(1 - RATE * DECAYS[i]).sub(move);
+      Tensor moved = values[i].to(DType.FLOAT64).mul(1 - RATE * DECAYS[i]).sub(move);
+      return new Tensor[] {moved, mean, square};
     }
   }
 
@@ -110,14 +111,17 @@ class AdamWKernelTest {
       State state = State.random();
       double norm = state.norm() * scale;
       double factor = maxNorm == 0 ? 1 : Math.min(1, maxNorm / (norm + 1e-6));
-      Tensor[] wanted = new Tensor[SIZES.length];
+      Tensor[][] wanted = new Tensor[SIZES.length][];
       for (int i = 0; i < SIZES.length; i++) {
         wanted[i] = state.exact(i, 3, scale * factor);
       }
       Tensor gradients = Tensor.cat(0, state.gradients());
       assertEquals(norm, state.update(3, scale, maxNorm), 1e-6 * norm);
       for (int i = 0; i < SIZES.length; i++) {
-        assertTrue(Comparison.distance(state.values()[i], wanted[i]) < 1e-6, "parameter " + i);
+        Tensor[] found = {state.values()[i], state.first()[i], state.second()[i]};
+        for (int j = 0; j < found.length; j++) {
+          assertTrue(Comparison.distance(found[j], wanted[i][j]) < 1e-6, "parameter " + i);
+        }
       }
       assertTrue(gradients.equal(Tensor.cat(0, state.gradients())));
     }

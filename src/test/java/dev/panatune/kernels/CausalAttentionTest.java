@@ -79,21 +79,10 @@ class CausalAttentionTest {
             in -> plain(in[0], in[1], in[2], scale, b.first, b.window, b.cap);
         Function<Tensor[], Tensor> operator =
             in -> ATTENTION.call(in[0], in[1], in[2], scale, b.first, b.window, b.cap);
-        Comparison fused = compare(path, operator, formula, leaves);
-        fused.assertNoWorseThan(compare(path, formula, formula, leaves));
-        fused.assertNoWorseThan(compare("kernels=composite", operator, formula, leaves));
+        Comparison fused = Comparison.on(path, operator, formula, leaves);
+        fused.assertNoWorseThan(Comparison.on(path, formula, formula, leaves));
+        fused.assertNoWorseThan(Comparison.on("kernels=composite", operator, formula, leaves));
       }
-    }
-  }
-
-  private static Comparison compare(
-      String path,
-      Function<Tensor[], Tensor> operator,
-      Function<Tensor[], Tensor> formula,
-      Tensor... leaves) {
-    try (CpuPath _ = CpuPath.use(path)) {
-      Rng.seed(2);
-      return Comparison.of(operator, formula, leaves);
     }
   }
 

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.panatune.tensor.Autograd;
 import dev.panatune.tensor.DType;
+import dev.panatune.tensor.Rng;
 import dev.panatune.tensor.Tensor;
 import java.util.Arrays;
 import java.util.function.Function;
@@ -34,6 +35,18 @@ record Comparison(double output, double[] gradients) {
       gradients[i] = distance(leaves[i].grad(), exactLeaves[i].grad());
     }
     return new Comparison(distance(output, exact), gradients);
+  }
+
+  /** {@link #of} on a path, with the same random numbers for every operator. */
+  static Comparison on(
+      String path,
+      Function<Tensor[], Tensor> operator,
+      Function<Tensor[], Tensor> formula,
+      Tensor... inputs) {
+    try (CpuPath _ = CpuPath.use(path)) {
+      Rng.seed(2);
+      return of(operator, formula, inputs);
+    }
   }
 
   /** The relative distance of two tensors; 0 where both are empty. */

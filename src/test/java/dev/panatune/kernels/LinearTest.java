@@ -15,6 +15,8 @@ import dev.panatune.tensor.Op;
 import dev.panatune.tensor.Rng;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
+import java.util.Arrays;
+import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -44,25 +46,33 @@ class LinearTest {
     scope.close();
   }
 
+  /** And, in half precision, is no farther from it than libtorch's own. */
   @ParameterizedTest
   @MethodSource("dev.panatune.kernels.CpuPath#withDTypes")
   void equalsThePlainFormula(String path, DType dtype) {
-    try (CpuPath _ = CpuPath.use(path)) {
-      for (long[] sizes : ROWS_OUT_IN) {
-        Tensor input = Tensor.randn(DType.FLOAT32, 2, sizes[0], sizes[2]).to(dtype);
-        Tensor weight = Tensor.randn(DType.FLOAT32, sizes[1], sizes[2]).to(dtype);
-        Tensor bias = Tensor.randn(DType.FLOAT32, sizes[1]).to(dtype);
-        Comparison.of(
-                in -> LINEAR.call(in[0], in[1], in[2]),
-                in -> in[0].matmul(in[1].t()).add(in[2]),
-                input,
-                weight,
-                bias)
-            .assertWithin(Comparison.rounding(dtype));
-        Comparison.of(in -> LINEAR.call(in[0], in[1]), in -> in[0].matmul(in[1].t()), input, weight)
-            .assertWithin(Comparison.rounding(dtype));
+    for (long[] sizes : ROWS_OUT_IN) {
+      Tensor[] leaves = leaves(dtype, sizes);
+      for (boolean biased : new boolean[] {false, true}) {
+        Function<Tensor[], Tensor> formula =
+            in -> biased ? in[0].matmul(in[1].t()).add(in[2]) : in[0].matmul(in[1].t());
+        Tensor[] taken = Arrays.copyOf(leaves, biased ? 3 : 2);
+        Comparison fused = Comparison.on(path, in -> LINEAR.call((Object[]) in), formula, taken);
+        fused.assertWithin(Comparison.rounding(dtype));
+        if (dtype.byteSize() == 2) {
+          fused.assertNoWorseThan(
+              Comparison.on(path, in -> ATEN_LINEAR.call((Object[]) in), formula, taken));
+        }
       }
     }
+  }
+
+  /** Input, weight and bias. */
+  private static Tensor[] leaves(DType dtype, long[] rowsOutIn) {
+    return new Tensor[] {
+      Tensor.randn(DType.FLOAT32, 2, rowsOutIn[0], rowsOutIn[2]).to(dtype),
+      Tensor.randn(DType.FLOAT32, rowsOutIn[1], rowsOutIn[2]).to(dtype),
+      Tensor.randn(DType.FLOAT32, rowsOutIn[1]).to(dtype)
+    };
   }
 
   @Test

@@ -3,7 +3,6 @@ package dev.panatune.kernels;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -18,6 +17,7 @@ import dev.panatune.tensor.Rng;
 import dev.panatune.tensor.Tensor;
 import dev.panatune.tensor.TensorScope;
 import java.util.Arrays;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -214,16 +214,10 @@ class LoraLinearKernelTest {
     Tensor[] wide =
         Arrays.stream(base.weights()).map(w -> w.to(DType.FLOAT64)).toArray(Tensor[]::new);
     Base exact = new Base(wide, wide, 0, DType.FLOAT64);
-    Comparison[] both = new Comparison[2];
-    String[] paths = {path, "kernels=composite"};
-    for (int i = 0; i < both.length; i++) {
-      try (CpuPath _ = CpuPath.use(paths[i])) {
-        both[i] =
-            Comparison.of(
-                in -> base.operator(in, dropout), in -> exact.operator(in, dropout), leaves);
-      }
-    }
-    both[0].assertNoWorseThan(both[1]);
+    Function<Tensor[], Tensor> operator = in -> base.operator(in, dropout);
+    Function<Tensor[], Tensor> formula = in -> exact.operator(in, dropout);
+    Comparison.on(path, operator, formula, leaves)
+        .assertNoWorseThan(Comparison.on("kernels=composite", operator, formula, leaves));
   }
 
   @ParameterizedTest
@@ -325,13 +319,26 @@ class LoraLinearKernelTest {
     assertTrue(Comparison.distance(a[0].grad(), exact.matmul(sums)) < 5e-3);
   }
 
-  @Test
-  void aTrainedWeightGetsItsGradient() {
-    Base base = Base.dense(DType.FLOAT32, 24, 16);
-    Tensor[] leaves = base.leaves(4, 10);
-    base.weights()[0].requiresGrad(true);
-    Autograd.backward(base.operator(leaves, 0).sum());
-    assertNotNull(base.weights()[0].grad());
+  @ParameterizedTest
+  @MethodSource("dev.panatune.kernels.CpuPath#withDTypes")
+  void aTrainedWeightGetsItsGradient(String path, DType dtype) {
+    Base frozen = Base.dense(dtype, 24, 16);
+    Tensor weight = frozen.weights()[0].to(DType.FLOAT32);
+    Tensor[] leaves =
+        Stream.concat(Arrays.stream(frozen.leaves(4, 10)), Stream.of(weight))
+            .toArray(Tensor[]::new);
+    Function<Tensor[], Tensor> operator =
+        in -> {
+          Tensor[] trained = {in[4].to(dtype)};
+          return new Base(trained, trained, 0, dtype).operator(in, 0);
+        };
+    Function<Tensor[], Tensor> formula =
+        in -> new Base(new Tensor[] {in[4]}, null, 0, dtype).formula(in);
+    Comparison fused = Comparison.on(path, operator, formula, leaves);
+    fused.assertWithin(dtype == DType.FLOAT64 ? 1e-6 : 1.5 * Comparison.rounding(dtype));
+    if (dtype.byteSize() == 2) {
+      fused.assertNoWorseThan(Comparison.on("kernels=composite", operator, formula, leaves));
+    }
   }
 
   @ParameterizedTest
