@@ -2,7 +2,8 @@
 
 For each seed a small random Llama with bf16 weights and a random LoRA adapter of all linear layers are trained four
 times on the same batches: by PEFT in fp32 and in bf16 (fp32 adapters under autocast), and by the command line in both.
-The two fp32 runs must have the same losses; of bf16 the mean and the largest deviation from fp32 over all steps are
+The two fp32 runs must have the same losses: nearly to fp32's rounding in the first steps, and over all of them far
+closer than bf16 is, since a difference of 1e-7 grows a thousandfold in 25 steps of this model; of bf16 the mean and the largest deviation from fp32 over all steps are
 printed. One seed tells little, since the deviations of a run's steps hang together: what is compared are the means of
 both over the seeds, of which ours may not be larger than PEFT's; the mean difference is printed with its standard error.
 Needs the packages of compare_live.py.
@@ -24,6 +25,7 @@ from transformers import AutoTokenizer, LlamaConfig
 from transformers.utils import logging
 
 BATCH = 4
+FIRST_STEPS = 5
 RATE = 1e-3
 
 
@@ -115,7 +117,9 @@ def compare(report, seed, steps, folder):
     tokenizer = AutoTokenizer.from_pretrained(base)
     exact = train_peft(base, adapter, rows, tokenizer, torch.float32)
     ours = train_here(base, adapter, data, folder, "float32")
-    report.within(f"seed {seed}: fp32, losses of {steps} steps", max(deviations(ours, exact)) / min(exact), 1e-4)
+    apart = [deviation / loss for deviation, loss in zip(deviations(ours, exact), exact)]
+    report.within(f"seed {seed}: fp32, losses of the first {FIRST_STEPS} steps", max(apart[:FIRST_STEPS]), 2e-5)
+    report.within(f"seed {seed}: fp32, losses of {steps} steps", max(apart), 5e-4)
     theirs = deviations(train_peft(base, adapter, rows, tokenizer, torch.bfloat16), exact)
     here = deviations(train_here(base, adapter, data, folder, "bfloat16"), ours)
     for name, values in (("PEFT", theirs), ("here", here)):
