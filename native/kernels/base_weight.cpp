@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "quant8.h"
+#include "simd.h"
 
 namespace panatune {
 namespace {
@@ -15,6 +16,15 @@ constexpr int64_t kGrainElements = 32768;
 std::optional<at::Tensor> optional(const at::Tensor& tensor) {
   return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
 }
+
+struct Widen {
+  template <int W, class T>
+  PANATUNE_INLINE static void run(const T* from, int64_t count, float* to) {
+    for (int64_t i = 0; i < count; i += W) {
+      simd::store<W>(to + i, simd::load<W>(from + i, count - i), count - i);
+    }
+  }
+};
 
 }  // namespace
 
@@ -62,6 +72,25 @@ void BaseWeight::read(int64_t row, int64_t column, const at::Tensor& out) const 
     default:
       TORCH_INTERNAL_ASSERT(false, "a 4-bit weight is not decoded to ", out.scalar_type());
   }
+}
+
+RowReader BaseWeight::rows() const {
+  if (const Decoded* decoded = std::get_if<Decoded>(&weight_)) {
+    return [decoded = *decoded](int64_t row, int64_t column, int64_t count, float* out) {
+      decode_4bit(decoded.source, row * decoded.cols + column, count, decoded.compute, out);
+    };
+  }
+  const at::Tensor& dense = std::get<at::Tensor>(weight_);
+  const at::Tensor weight = dense.stride(1) == 1 ? dense : dense.contiguous();
+  RowReader reader;
+  simd::with_type(weight.scalar_type(), "panatune::BaseWeight", [&](auto type) {
+    using T = decltype(type);
+    const T* const values = weight.const_data_ptr<T>();
+    reader = [weight, values, stride = weight.stride(0)](int64_t row, int64_t column, int64_t count, float* out) {
+      simd::dispatch<Widen>(values + row * stride + column, count, out);
+    };
+  });
+  return reader;
 }
 
 }  // namespace panatune

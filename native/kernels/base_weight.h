@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "quant4.h"
+#include "row_product.h"
 
 namespace panatune {
 
@@ -25,6 +26,9 @@ class BaseWeight {
   // Writes the rows [row, row + n) and columns [column, column + m) to `out` [n, m], whose rows may be apart: of any
   // floating dtype for a dense weight, else float or the compute type.
   void read(int64_t row, int64_t column, const at::Tensor& out) const;
+
+  // What reads runs of rows in fp32, of a weight that is not in fp64; it goes on without this object.
+  RowReader rows() const;
 
  private:
   struct Decoded {

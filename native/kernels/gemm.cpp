@@ -8,8 +8,10 @@
 
 #include <algorithm>
 
+#include "base_weight.h"
 #include "cpu.h"
 #include "few_rows.h"
+#include "row_product.h"
 #include "simd.h"
 
 namespace panatune {
@@ -58,10 +60,10 @@ bool half_precision(const at::Tensor& tensor) {
   return tensor.scalar_type() == at::kBFloat16 || tensor.scalar_type() == at::kHalf;
 }
 
-// b is a row-major half-precision weight, transposed, and a has few rows.
-bool takes_small_rows(const at::Tensor& a, const at::Tensor& b) {
-  return a.size(0) <= kSmallRows && half_precision(b) && b.stride(0) == 1 && a.size(1) > 0;
-}
+// b is a row-major half-precision weight, transposed.
+bool is_weight(const at::Tensor& b) { return half_precision(b) && b.stride(0) == 1 && b.size(0) > 0; }
+
+bool takes_small_rows(const at::Tensor& a, const at::Tensor& b) { return a.size(0) <= kSmallRows && is_weight(b); }
 
 at::Tensor matmul_small_rows(const at::Tensor& a, const at::Tensor& b) {
   const at::Tensor wide = a.to(at::kFloat).contiguous();
@@ -127,6 +129,9 @@ at::Tensor matmul_compute(const at::Tensor& a, const at::Tensor& b, at::ScalarTy
   }
   if (takes_native(a, b)) {
     return at::mm(a, b).to(result);
+  }
+  if (is_weight(b)) {
+    return multiply_rows(a, b.size(1), BaseWeight(b.t()).rows(), at::Tensor(), result);
   }
   if (b.size(1) > b.size(0)) {
     at::Tensor out = at::empty({a.size(0), b.size(1)}, a.options().dtype(result));

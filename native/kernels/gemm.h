@@ -10,8 +10,9 @@ namespace panatune {
 // a [M, K] times b [K, N], of any strides (a transposed weight is b = weight.t()), to [M, N].
 //
 // Same dtype and a GEMM that is fast for it: at::mm. Otherwise, and for operands of mixed floating
-// dtypes, the sum runs in fp32 over panels of scratch of a few MB, and the result is rounded once to
-// `result`. Up to 8 rows times a row-major weight (decoding) read the weight in place instead.
+// dtypes, the sum runs in fp32, and the result is rounded once to `result`: over a half-precision
+// weight's rows in cache (row_product.h), else over panels of scratch of a few MB. Up to 8 rows times
+// a row-major weight (decoding) read the weight in place instead.
 // No autograd. Other devices than the CPU: at::mm in `result`'s dtype.
 at::Tensor matmul_compute(const at::Tensor& a, const at::Tensor& b, at::ScalarType result);
 

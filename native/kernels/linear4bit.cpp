@@ -17,6 +17,7 @@
 #include "gemm.h"
 #include "quant4.h"
 #include "quant8.h"
+#include "row_product.h"
 #include "simd.h"
 
 namespace panatune {
@@ -72,6 +73,17 @@ struct CpuWeight {
     at::Tensor weight = at::empty({rows, cols}, scales.options().dtype(fast_gemm(compute) ? compute : at::kFloat));
     decode_4bit(source, compute, weight);
     return weight;
+  }
+
+  // x [M, cols] times the transposed weight, plus the bias: rounded once to the compute type.
+  at::Tensor multiply(const at::Tensor& x, const OptionalTensor& bias) const {
+    if (compute != at::kFloat && fast_gemm(compute)) {
+      return matmul_compute(x, dense().t(), bias);
+    }
+    const auto read = [this](int64_t row, int64_t column, int64_t count, float* out) {
+      decode_4bit(source, row * cols + column, count, compute, out);
+    };
+    return multiply_rows(x, rows, read, bias.value_or(at::Tensor()), compute);
   }
 };
 
@@ -168,7 +180,7 @@ at::Tensor forward(const at::Tensor& input, const at::Tensor& packed, const at::
     const at::Tensor scales = expand_absmax(absmax, nested_code, nested_absmax, nested_offset);
     const CpuWeight weight(packed, scales, code, rows, cols, blocksize, compute);
     if (x.size(0) > kSmallRows) {
-      return with_last(matmul_compute(x, weight.dense().t(), bias).to(input.scalar_type()), input, rows);
+      return with_last(weight.multiply(x, bias).to(input.scalar_type()), input, rows);
     }
     product = multiply_in_place(x.to(at::kFloat).contiguous(), weight);
   }

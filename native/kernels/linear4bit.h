@@ -4,9 +4,10 @@
 //
 // input [..., cols] times the transposed 4-bit weight [rows, cols], plus bias [rows]: [..., rows] in input's dtype.
 // The product is computed in compute_dtype: input is cast to it, weight values are rounded to it, the sum runs in fp32
-// (fp64 for float64) and is rounded to it once. The weight is decoded into scratch for the call alone, again in the
-// backward pass; up to 8 rows of input read the codes in place, and their values stay in fp32 (few_rows4.h). nested_*
-// are given where absmax is uint8. Autocast casts input and bias to the autocast dtype and computes in it.
+// (fp64 for float64) and is rounded to it once. The weight is decoded for the call alone, a piece at a time where
+// products run in fp32, again in the backward pass; up to 8 rows of input read the codes in place, and their values
+// stay in fp32 (few_rows4.h). nested_* are given where absmax is uint8. Autocast casts input and bias to the autocast
+// dtype and computes in it.
 #pragma once
 
 #include <ATen/core/Tensor.h>

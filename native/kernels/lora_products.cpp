@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "cpu.h"
+#include "row_product.h"
 
 namespace panatune {
 namespace {
@@ -57,8 +58,26 @@ std::vector<at::Tensor> inner_products(const at::Tensor& x, const std::vector<Lo
   return products;
 }
 
-// [x, inner] times the transposed [W, scaling B] of a layer, a panel of the result's columns at a time.
-at::Tensor folded(const at::Tensor& left, const LoraLayer& layer, at::ScalarType result) {
+// [x, inner] times the transposed [W, scaling B] of a layer, in fp32.
+at::Tensor folded_rows(const at::Tensor& left, const LoraLayer& layer, at::ScalarType result) {
+  const int64_t in = layer.a.size(1), out = layer.b.size(0), rank = layer.b.size(1);
+  const at::Tensor update = layer.b.to(at::kFloat).mul(layer.scaling).contiguous();
+  const float* const update_rows = update.const_data_ptr<float>();
+  const RowReader weight = layer.weight.rows();
+  const auto read = [&](int64_t row, int64_t column, int64_t count, float* to) {
+    const int64_t own = std::clamp<int64_t>(in - column, 0, count);
+    if (own > 0) {
+      weight(row, column, own, to);
+    }
+    if (own < count) {
+      std::copy_n(update_rows + row * rank + column + own - in, count - own, to + own);
+    }
+  };
+  return multiply_rows(left, out, read, layer.bias, result);
+}
+
+// The same in half precision, a panel of the result's columns at a time.
+at::Tensor folded_panels(const at::Tensor& left, const LoraLayer& layer, at::ScalarType result) {
   const int64_t rows = left.size(0), depth = left.size(1), in = layer.a.size(1), out = layer.b.size(0);
   at::Tensor output = at::empty({rows, out}, left.options().dtype(result));
   const int64_t step = panel_columns(depth, out);
@@ -132,6 +151,7 @@ LoraResults lora_forward(const at::Tensor& input, const std::vector<LoraLayer>& 
   const std::vector<at::Tensor> inner = inner_products(x, layers);
   for (size_t i = 0; i < layers.size(); ++i) {
     left.narrow(1, in, sizes[i]).copy_(inner[i]);
+    const auto folded = left.scalar_type() == at::kFloat ? folded_rows : folded_panels;
     results.outputs.push_back(folded(left.narrow(1, 0, in + sizes[i]), layers[i], input.scalar_type()));
     results.inner.push_back(inner[i].to(compute).contiguous());
   }

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "cpu.h"
 
@@ -145,6 +146,30 @@ PANATUNE_INLINE float sum(const F32<W>& value) {
   return total;
 }
 
+// One step of a transposition: exchanges the parts of two rows, STEP lanes long, that lie across the diagonal.
+template <int W, int STEP, int... LANES>
+PANATUNE_INLINE void exchange(F32<W>& upper, F32<W>& lower, std::integer_sequence<int, LANES...>) {
+  constexpr I32<W> first = {(LANES & STEP ? W + LANES - STEP : LANES)...};
+  constexpr I32<W> second = {(LANES & STEP ? W + LANES : LANES + STEP)...};
+  const F32<W> above = upper;
+  upper = __builtin_shuffle(above, lower, first);
+  lower = __builtin_shuffle(above, lower, second);
+}
+
+// rows[i][j] becomes rows[j][i].
+template <int W, int STEP = W / 2>
+PANATUNE_INLINE void transpose(F32<W> (&rows)[W]) {
+  PANATUNE_UNROLL
+  for (int i = 0; i < W; ++i) {
+    if ((i & STEP) == 0) {
+      exchange<W, STEP>(rows[i], rows[i + STEP], std::make_integer_sequence<int, W>{});
+    }
+  }
+  if constexpr (STEP > 1) {
+    transpose<W, STEP / 2>(rows);
+  }
+}
+
 template <int W>
 PANATUNE_INLINE F32<W> max(const F32<W>& a, const F32<W>& b) {
   return a > b ? a : b;
@@ -218,6 +243,13 @@ __attribute__((target("avx2,fma,avx512f,avx512bw,avx512vl,avx512dq"))) void run_
 }
 #endif
 
+struct Width {
+  template <int W>
+  PANATUNE_INLINE static void run(int64_t* floats) {
+    *floats = W;
+  }
+};
+
 // Runs Kernel::run with the widest vectors that isa() allows.
 template <class Kernel, class... Arguments>
 void dispatch(Arguments... arguments) {
@@ -231,6 +263,13 @@ void dispatch(Arguments... arguments) {
     default:
       return run_plain<Kernel>(arguments...);
   }
+}
+
+// How many floats a vector of dispatch() has.
+inline int64_t width() {
+  int64_t floats;
+  dispatch<Width>(&floats);
+  return floats;
 }
 
 // Calls body(T{}) with the C++ type of a dtype for which fused_kernels() holds.

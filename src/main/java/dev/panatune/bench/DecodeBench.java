@@ -14,6 +14,8 @@ public final class DecodeBench {
   private static final String NF4 = "nf4";
   private static final String TRANSFORMERS = "generate_transformers.py";
   private static final String LLAMA = "generate_llama.py";
+  private static final String PREFILL = "prefill_tokens_per_second";
+  private static final String FLOOR = "floor_tokens_per_second";
 
   private DecodeBench() {}
 
@@ -39,7 +41,15 @@ public final class DecodeBench {
     List<Metric> metrics =
         List.of(
             rate("decode_tokens_per_second", "decode tokens/s"),
-            rate("prefill_tokens_per_second", "prefill tokens/s"),
+            rate(PREFILL, "prefill tokens/s"),
+            Metric.told(FLOOR, "GEMM tokens/s", "%.1f", 1, Metric.Ratio.NONE),
+            new Metric(
+                "prefill_over_floor",
+                "prefill/GEMM",
+                DecodeBench::shareOfFloor,
+                "%.2f",
+                1,
+                Metric.Ratio.NONE),
             share("peak_rss_bytes", "peak RSS MB", "%.0f", Metric.MB));
     String what =
         "Greedy generation of %s: %s, prompt %d, %d new tokens, %d threads; %d rounds of %d runs"
@@ -91,6 +101,13 @@ public final class DecodeBench {
     told.put("model", file.toString());
     told.put("dtype", file.getFileName().toString());
     return python.side(name, group, LLAMA, Map.of(), told);
+  }
+
+  private static Optional<Spread> shareOfFloor(Measured side) {
+    return side.spread(FLOOR)
+        .flatMap(floor ->
+            side.spread(PREFILL)
+                .map(prefill -> Spread.of(List.of(prefill.median() / floor.median()))));
   }
 
   private static Metric rate(String key, String title) {

@@ -36,8 +36,14 @@ final class DecodeMeasurement {
       if (job.runs() > 0) {
         result.putAll(runs(job, generator, prompt));
       }
+      PeakMemory.peak().ifPresent(bytes -> result.put("peak_rss_bytes", bytes));
+      if (job.runs() > 0) {
+        double floor =
+            GemmFloor.forwardSeconds(
+                GemmFloor.shapesBelowHead(model.model()), prompt.length, job.dtype());
+        result.put("floor_tokens_per_second", prompt.length / floor);
+      }
     }
-    PeakMemory.peak().ifPresent(bytes -> result.put("peak_rss_bytes", bytes));
     return result;
   }
 

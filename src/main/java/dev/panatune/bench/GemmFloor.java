@@ -13,12 +13,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * The time that no training step of frozen weights can do without: the products of all linear
- * layers and the head with their input, and with the gradient of their output. They are libtorch's
- * own, on operands that are ready in the type in which this machine multiplies fastest, float32 or
- * the compute type, into memory that is there already.
+ * layers and the head with their input, and with the gradient of their output; and of a prompt, the
+ * products of the layers with their input. They are libtorch's own, on operands that are ready in
+ * the type in which this machine multiplies fastest, float32 or the compute type, into memory that
+ * is there already.
  */
 final class GemmFloor {
   private static final Op MM_OUT = Op.find("aten::mm", "out");
@@ -49,11 +51,24 @@ final class GemmFloor {
 
   /** Returns the sizes of a model's linear layers, its head among them, before it is adapted. */
   static List<Shape> shapes(CausalLM model) {
+    return shapes(linearLayers(model));
+  }
+
+  /** Returns the same without the head, which of a prompt computes a single row. */
+  static List<Shape> shapesBelowHead(CausalLM model) {
+    return shapes(linearLayers(model).filter(layer -> layer != model.head()));
+  }
+
+  private static Stream<LinearLayer> linearLayers(CausalLM model) {
     return model
         .namedModules()
         .map(Map.Entry::getValue)
         .filter(LinearLayer.class::isInstance)
-        .map(LinearLayer.class::cast)
+        .map(LinearLayer.class::cast);
+  }
+
+  private static List<Shape> shapes(Stream<LinearLayer> layers) {
+    return layers
         .map(layer -> new Shape(layer.inFeatures(), layer.outFeatures(), 1))
         .collect(
             Collectors.groupingBy(Function.identity(), LinkedHashMap::new, Collectors.counting()))
@@ -76,7 +91,7 @@ final class GemmFloor {
       double seconds = 0;
       double operations = 0;
       for (Shape shape : shapes) {
-        seconds += shape.count() * seconds(shape, rows, fastest, ROUNDS);
+        seconds += shape.count() * seconds(shape, rows, fastest, true);
         operations += shape.products(rows);
       }
       Map<String, Object> result = new LinkedHashMap<>();
@@ -84,10 +99,25 @@ final class GemmFloor {
       result.put("floor_dtype", fastest.torchName());
       result.put("floor_gflops", operations / seconds / 1e9);
       Shape square = new Shape(PEAK_SIDE, PEAK_SIDE, 1);
-      double peak = square.products(PEAK_SIDE) / seconds(square, PEAK_SIDE, fastest, ROUNDS);
+      double peak = square.products(PEAK_SIDE) / seconds(square, PEAK_SIDE, fastest, true);
       result.put("peak_gflops", peak / 1e9);
       result.put("peak_seconds", operations / peak);
       return result;
+    }
+  }
+
+  /**
+   * Times the products with the input alone: the least of three rounds, in seconds.
+   *
+   * @param rows tokens of the text
+   * @param compute the type that the model computes in
+   */
+  static double forwardSeconds(List<Shape> shapes, long rows, DType compute) {
+    try (GradMode _ = GradMode.disable()) {
+      DType fastest = fastest(shapes, rows, compute);
+      return shapes.stream()
+          .mapToDouble(shape -> shape.count() * seconds(shape, rows, fastest, false))
+          .sum();
     }
   }
 
@@ -98,12 +128,14 @@ final class GemmFloor {
     }
     Shape smallest = shapes.stream().min(Comparator.comparing(s -> s.in() * s.out())).orElseThrow();
     long few = Math.max(1, Math.min(rows, (long) (SMALL_SHARE * rows) + 1));
-    double inCompute = seconds(smallest, few, compute, ROUNDS);
-    return inCompute <= seconds(smallest, few, DType.FLOAT32, ROUNDS) ? compute : DType.FLOAT32;
+    double inCompute = seconds(smallest, few, compute, true);
+    return inCompute <= seconds(smallest, few, DType.FLOAT32, true) ? compute : DType.FLOAT32;
   }
 
-  /** Seconds of one layer's two products over all rows. */
-  private static double seconds(Shape shape, long rows, DType dtype, int rounds) {
+  /**
+   * Seconds of one layer's product over all rows, and of that of its output's gradient if asked.
+   */
+  private static double seconds(Shape shape, long rows, DType dtype, boolean backward) {
     try (TensorScope _ = TensorScope.open()) {
       long chunk = Math.min(rows, shape.out() > shape.in() * ROWS / 16 ? ROWS : rows);
       Tensor weight = random(dtype, shape.out(), shape.in());
@@ -111,10 +143,12 @@ final class GemmFloor {
       Tensor output = random(dtype, chunk, shape.out());
       Tensor transposed = weight.t();
       double least = Double.POSITIVE_INFINITY;
-      for (int round = 0; round <= rounds; round++) {
+      for (int round = 0; round <= ROUNDS; round++) {
         long start = System.nanoTime();
         MM_OUT.call(input, transposed, output).close();
-        MM_OUT.call(output, weight, input).close();
+        if (backward) {
+          MM_OUT.call(output, weight, input).close();
+        }
         // The first round only wakes the threads.
         if (round > 0) {
           least = Math.min(least, (System.nanoTime() - start) / 1e9);

@@ -34,6 +34,7 @@ class DecodeJobTest {
     Map<String, Object> result = run(job);
     assertEquals(2, ((List<?>) result.get("decode_tokens_per_second")).size());
     assertEquals(2, ((List<?>) result.get("prefill_tokens_per_second")).size());
+    assertTrue((Double) result.get("floor_tokens_per_second") > 0);
     assertEquals(5, ((int[]) result.get("token_ids")).length);
     assertTrue((Double) result.get("first_token_seconds") > 0);
 

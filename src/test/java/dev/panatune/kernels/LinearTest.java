@@ -28,9 +28,18 @@ class LinearTest {
   private static final Op LINEAR = Op.find("panatune::linear", "");
   private static final Op ATEN_LINEAR = Op.find("aten::linear", "");
 
-  /** Few rows (read in place), odd sizes, a weight of several panels each way. */
+  /**
+   * Few rows (read in place), odd sizes, several blocks of rows, a weight of several panels each
+   * way.
+   */
   private static final long[][] ROWS_OUT_IN = {
-    {1, 64, 40}, {3, 7, 37}, {8, 33, 64}, {9, 40, 65}, {10, 2100, 600}, {10, 600, 2100}
+    {1, 64, 40},
+    {3, 7, 37},
+    {8, 33, 64},
+    {9, 40, 65},
+    {140, 50, 300},
+    {10, 2100, 600},
+    {10, 600, 2100}
   };
 
   private TensorScope scope;
