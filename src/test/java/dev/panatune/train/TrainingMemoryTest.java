@@ -132,8 +132,7 @@ class TrainingMemoryTest {
             + rank // for the gradient of q_proj's B
             + HIDDEN // queries, for the attention
             + 2 * keysOrValues
-            + HIDDEN // the attention's output
-            + HEADS // and the logarithms of its sums
+            + HEADS // the logarithms of the attention's sums
             + HIDDEN // the sum of the residual stream and the attention, for the second norm
             + 2 * INTERMEDIATE // gate and up, for their product
             + INTERMEDIATE // the product, for the gradient of down_proj's A
