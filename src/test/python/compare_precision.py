@@ -3,8 +3,8 @@
 For each seed a small random Llama with bf16 weights and a random LoRA adapter of all linear layers are trained four
 times on the same batches: by PEFT in fp32 and in bf16 (fp32 adapters under autocast), and by the command line in both.
 The two fp32 runs must have the same losses: nearly to fp32's rounding in the first steps, and over all of them far
-closer than bf16 is, since a difference of 1e-7 grows a thousandfold in 25 steps of this model; of bf16 the mean and the largest deviation from fp32 over all steps are
-printed. One seed tells little, since the deviations of a run's steps hang together: what is compared are the means of
+closer than bf16 is, since a difference of 1e-7 grows a thousandfold in 25 steps of this model; of bf16 the mean and
+the largest deviation from fp32 over all steps are printed. One seed tells little, since the deviations of a run's steps hang together: what is compared are the means of
 both over the seeds, of which ours may not be larger than PEFT's; the mean difference is printed with its standard error.
 Needs the packages of compare_live.py.
 """
