@@ -65,16 +65,6 @@ def compare_perplexity(report, what, model, data, rows, tokenizer, adapter=None)
     return ours
 
 
-def compare_answer(report, what, model, tokenizer):
-    prompt = "The capital of France is"
-    options = ["--prompt-format", "raw", "--greedy", "--max-new-tokens", 16, "--dtype", "fp32", "--json"]
-    ours = json.loads(live.panatune("generate", "--model", model, "--prompt", prompt, *options))
-    ids = tokenizer(prompt, return_tensors="pt")
-    theirs = load_model(model).generate(**ids, max_new_tokens=16, do_sample=False)[0, ids.input_ids.shape[1] :].tolist()
-    report.same(f"{what}: prompt", ours["prompt_token_ids"], ids.input_ids[0].tolist())
-    report.same(f"{what}: greedy answer", ours["token_ids"], theirs[: len(ours["token_ids"])])
-
-
 def train(model, folder):
     run = folder / "run.yaml"
     quantised = {f"bnb_4bit_{key}": value for key, value in
@@ -115,8 +105,9 @@ def main():
         report.same("the adapter changes the perplexity by 1 % or more", abs(adapted - base) / base > 1e-2, True)
         merged = folder / "merged"
         live.panatune("merge", "--model", model, "--adapter", adapter, "--out", merged)
-        compare_perplexity(report, "merged", merged, data, rows, load_tokenizer(merged))
-        compare_answer(report, "merged", merged, load_tokenizer(merged))
+        merged_tokenizer = load_tokenizer(merged)
+        compare_perplexity(report, "merged", merged, data, rows, merged_tokenizer)
+        live.compare_generation(report, "merged", merged, merged_tokenizer)
         exported = folder / "merged.gguf"
         live.panatune("export", "--model", merged, "--out", exported, "--type", "q8_0")
         compare_perplexity(report, "exported as Q8_0", exported, data, rows, load_tokenizer(exported))

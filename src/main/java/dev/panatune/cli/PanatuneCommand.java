@@ -43,7 +43,7 @@ final class PanatuneCommand implements Runnable {
 
   /**
    * The command line with the one command that the first argument names, or with all of them:
-   * reading what they take costs half of a second at every start.
+   * reading what they take costs a quarter of a second at every start.
    */
   static CommandLine lineFor(String[] arguments) {
     CommandLine line = new CommandLine(new PanatuneCommand());
